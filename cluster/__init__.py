@@ -1,0 +1,1 @@
+"""Serving of reasoning programs on Ray Serve and vLLM."""

@@ -1,0 +1,1 @@
+"""The controller deployment: the core, a clock and the transport to replicas and ingresses."""

@@ -1,0 +1,60 @@
+"""The controller as a Serve deployment: one replica; everybody calls it, it calls nobody."""
+
+from __future__ import annotations
+
+import msgspec
+from ray import serve
+
+from cluster.controller.shell import Shell
+from cluster.protocol import Batch, Refused, Status
+from cluster.settings import ControllerSettings
+from cluster.stream import Sender
+from dynasor.inputs import Submit
+from dynasor.messages import ReplicaInfo, Report
+from dynasor.result import Result
+
+_reports = msgspec.msgpack.Decoder(Report)
+
+
+@serve.deployment(
+    name="Controller",
+    num_replicas=1,
+    # Held polls and waiting callers count as ongoing requests, and are many.
+    max_ongoing_requests=1_000_000,
+    logging_config={"enable_access_log": False},
+)
+class Controller:
+    """See `Shell`; here are only the names and the wire format.
+
+    Reports and batches cross as msgpack bytes: pickling their many small parts would cost more
+    than everything the core does with them.
+    """
+
+    def __init__(self, settings: ControllerSettings) -> None:
+        self._sender = Sender()
+        self._shell = Shell(settings, self._sender)
+
+    async def solve(self, submission: Submit) -> Result | Refused:
+        return await self._shell.solve(submission)
+
+    async def cancel(self, query_id: str) -> None:
+        self._shell.cancel(query_id)
+
+    async def status(self) -> Status:
+        return self._shell.status()
+
+    async def attach(self, replica: str, info: ReplicaInfo) -> str:
+        return self._shell.attach(replica, info)
+
+    async def detach(self, replica: str) -> None:
+        self._shell.detach(replica)
+
+    async def poll(self, replica: str, epoch: str) -> bytes:
+        return _pack(await self._shell.poll(replica, epoch))
+
+    async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
+        return _pack(self._shell.report(replica, epoch, _reports.decode(report)))
+
+
+def _pack(batch: Batch) -> bytes:
+    return msgspec.msgpack.encode(batch)

@@ -1,0 +1,59 @@
+"""What a runner needs of an engine; `vllm_engine` is the one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from dynasor.messages import ReplicaInfo
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """What a step of the engine added to one sequence.
+
+    Attributes:
+        finish: why the sequence has ended; "abort": on request; None: it has not.
+        cached_tokens: leading tokens of the context that the prefix cache supplied.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    finish: Literal["stop", "length", "abort"] | None = None
+    stop_reason: str | int | None = None
+    cached_tokens: int = 0
+
+
+class RefusedByEngine(ValueError):
+    """The engine does not take this request (too long, bad parameters); it stays healthy."""
+
+
+class TokenEngine(Protocol):
+    """Generates token sequences, many at once."""
+
+    @property
+    def info(self) -> ReplicaInfo:
+        """What it can hold."""
+
+    def generate(
+        self, request: str, context: Sequence[int], sampling: dict[str, Any]
+    ) -> AsyncIterator[Piece]:
+        """Continue ``context``. The last piece has ``finish`` set.
+
+        Raises:
+            RefusedByEngine: the request can't be served.
+            Exception: anything else; the engine is broken.
+        """
+
+    async def abort(self, requests: Sequence[str]) -> None:
+        """End sequences; each still yields what it has, then a piece with finish "abort"."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids."""
+
+    async def check_health(self) -> None:
+        """Raises when the engine is broken."""
+
+    def close(self) -> None:
+        """Free what it holds."""

@@ -1,0 +1,94 @@
+"""vLLM's AsyncLLM behind the runner's interface."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMClientError
+from vllm.sampling_params import RequestOutputKind, SamplingParams
+from vllm.v1.engine.async_llm import AsyncLLM
+
+from cluster.engine.generation import Piece, RefusedByEngine
+from cluster.models import model_path
+from cluster.settings import Settings
+from dynasor.messages import ReplicaInfo
+
+
+def engine_arguments(settings: Settings) -> dict[str, Any]:
+    """Arguments of vLLM's ``AsyncEngineArgs`` for these settings."""
+    model, engine = settings.model, settings.engine
+    arguments: dict[str, Any] = {
+        "model": model_path(model.id),
+        "served_model_name": model.name,
+        "dtype": model.dtype,
+        "max_model_len": model.max_model_len,
+        "trust_remote_code": model.trust_remote_code,
+        "max_num_seqs": engine.max_num_seqs,
+        "max_num_batched_tokens": engine.max_num_batched_tokens,
+        "block_size": engine.block_size,
+        "gpu_memory_utilization": engine.gpu_memory_utilization,
+        "tensor_parallel_size": engine.tensor_parallel_size,
+        "pipeline_parallel_size": engine.pipeline_parallel_size,
+        "enforce_eager": engine.enforce_eager,
+        "enable_prefix_caching": True,
+        "enable_log_requests": False,
+        "disable_log_stats": True,
+        # A model's generation_config must not change what a caller's defaults mean.
+        "generation_config": "vllm",
+    }
+    if engine.kv_cache_memory_bytes is not None:
+        arguments["kv_cache_memory_bytes"] = engine.kv_cache_memory_bytes
+    if engine.ranks > 1:
+        arguments["distributed_executor_backend"] = "ray"
+    return arguments
+
+
+class VllmEngine:
+    """One AsyncLLM. Build it inside the event loop that will use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**engine_arguments(settings)))
+        cache = self._llm.vllm_config.cache_config
+        self._info = ReplicaInfo(
+            slots=settings.engine.max_num_seqs,
+            kv_tokens=(cache.num_gpu_blocks or 0) * cache.block_size,
+            block_size=cache.block_size,
+            max_model_len=settings.model.max_model_len,
+        )
+
+    @property
+    def info(self) -> ReplicaInfo:
+        return self._info
+
+    async def generate(
+        self, request: str, context: Sequence[int], sampling: dict[str, Any]
+    ) -> AsyncIterator[Piece]:
+        try:
+            parameters = SamplingParams(**sampling, output_kind=RequestOutputKind.DELTA)
+            prompt: Any = {"prompt_token_ids": list(context)}
+            async for output in self._llm.generate(prompt, parameters, request):
+                completion = output.outputs[0]
+                yield Piece(
+                    tokens=tuple(completion.token_ids),
+                    text=completion.text,
+                    finish=completion.finish_reason,  # type: ignore[arg-type]
+                    stop_reason=completion.stop_reason,
+                    cached_tokens=output.num_cached_tokens or 0,
+                )
+        except (VLLMClientError, ValueError) as error:
+            raise RefusedByEngine(str(error)) from error
+
+    async def abort(self, requests: Sequence[str]) -> None:
+        await self._llm.abort(requests)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        text: str = self._llm.get_tokenizer().decode(list(tokens), skip_special_tokens=True)
+        return text
+
+    async def check_health(self) -> None:
+        await self._llm.check_health()
+
+    def close(self) -> None:
+        self._llm.shutdown()

@@ -1,0 +1,12 @@
+"""Models that ship with the package."""
+
+from __future__ import annotations
+
+from cluster.models import abacus
+
+BUNDLED = {"abacus": abacus.weights_path}
+
+
+def model_path(model_id: str) -> str:
+    """Where a model's files are: the bundled ones by name, any other id unchanged."""
+    return str(BUNDLED[model_id]()) if model_id in BUNDLED else model_id

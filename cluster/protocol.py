@@ -1,0 +1,56 @@
+"""What the deployments say to each other beyond the core's own messages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dynasor.messages import Command
+from dynasor.result import Progress
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Commands for a replica. Polls and reports are answered side by side, so batches carry a
+    number: a replica applies them in order, whatever order they arrive in.
+
+    Attributes:
+        epoch: identity of the controller process; a new one knows nothing of the old one's runs.
+        number: counts from 1 per replica and attachment.
+        report_period_s: least time between two reports from now on.
+    """
+
+    epoch: str
+    number: int
+    commands: tuple[Command, ...]
+    report_period_s: float
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The controller did not take a query; nothing was spent on it."""
+
+    message: str
+    retry_after_s: float
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the controller knows of the cluster now."""
+
+    replicas: int
+    programs: int
+
+
+class TokenDelta(msgspec.Struct, frozen=True, tag="tokens"):
+    """Text of a streamed branch, from the engine straight to the ingress.
+
+    Attributes:
+        start: tokens of the branch before this piece.
+        count: tokens of this piece; its text may lag behind them by what a stop string could eat.
+    """
+
+    query_id: str
+    branch: int
+    start: int
+    count: int
+    text: str
+
+
+StreamItem = TokenDelta | Progress

@@ -1,0 +1,116 @@
+"""Every knob of the application: what `args:` of a Serve config may say.
+
+An unknown or out-of-range field is refused at start, with the field's name and what is allowed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dynasor.settings import CoreSettings
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Model):
+    """Which model is served."""
+
+    id: str = Field(
+        "abacus", description="'abacus' (bundled), a folder, or a model id that vLLM can load"
+    )
+    name: str = Field("abacus", min_length=1, description="name clients use in 'model'")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: int = Field(
+        2048, ge=64, le=10_000_000, description="most tokens of one sequence, prompt included"
+    )
+    reasoning_end: str | None = Field(
+        "</think>",
+        min_length=1,
+        description="what ends the thinking in a chain; text before it is returned as reasoning; "
+        "None: everything is content",
+    )
+    trust_remote_code: bool = False
+
+
+class EngineSettings(_Model):
+    """One engine replica: vLLM's engine arguments under vLLM's names, and what it is given."""
+
+    max_num_seqs: int = Field(64, ge=1, le=65_536, description="sequences run at once")
+    max_num_batched_tokens: int = Field(
+        512, ge=32, le=1_048_576, description="tokens of one step; smaller: stops act sooner"
+    )
+    block_size: int = Field(32, ge=1, le=256, description="tokens of one KV block")
+    kv_cache_memory_bytes: int | None = Field(
+        None, ge=1 << 20, description="size of the KV cache; None: gpu_memory_utilization decides"
+    )
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    tensor_parallel_size: int = Field(1, ge=1, le=1024)
+    pipeline_parallel_size: int = Field(1, ge=1, le=1024)
+    enforce_eager: bool = False
+    device: Literal["cpu", "gpu"] = Field("gpu", description="what one rank of the model runs on")
+    num_cpus: float = Field(1.0, ge=0, le=1024, description="CPUs Ray reserves for a replica")
+    env: dict[str, str] = Field(
+        default_factory=dict, description="environment variables of the engine's process"
+    )
+    report_tokens_s: float = Field(
+        0.05, ge=0.001, le=10, description="how long mere token counts may wait for a report; "
+        "a branch's end never waits"
+    )
+    answer_timeout_s: float = Field(
+        2.0, gt=0, le=60, description="time to normalize one answer that needs a maths parser"
+    )
+
+    @property
+    def ranks(self) -> int:
+        """Devices of one replica."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size
+
+    @model_validator(mode="after")
+    def _cpu_needs_kv_size(self) -> EngineSettings:
+        if self.device == "cpu" and self.kv_cache_memory_bytes is None:
+            raise ValueError("device 'cpu' needs kv_cache_memory_bytes, got None")
+        if self.device == "cpu" and self.ranks > 1:
+            raise ValueError("device 'cpu' allows tensor and pipeline parallel size 1 only")
+        return self
+
+
+class ControllerSettings(CoreSettings):
+    """The core's knobs, and those of the process around it."""
+
+    poll_hold_s: float = Field(
+        1.0, gt=0, le=60, description="how long a replica's poll is held when there is nothing to "
+        "do; also how often an idle replica shows that it lives"
+    )
+    event_log: Path | None = Field(None, description="file that gets every input and decision")
+
+    @model_validator(mode="after")
+    def _lives_longer_than_a_poll(self) -> ControllerSettings:
+        if self.replica_timeout_s < 2 * self.poll_hold_s:
+            raise ValueError(
+                f"replica_timeout_s must be at least twice poll_hold_s ({self.poll_hold_s}), "
+                f"got {self.replica_timeout_s}"
+            )
+        return self
+
+
+class IngressSettings(_Model):
+    """The HTTP door."""
+
+    num_cpus: float = Field(0.5, ge=0, le=1024, description="CPUs Ray reserves for a replica")
+    max_body_bytes: int = Field(
+        4 << 20, ge=1024, le=1 << 30, description="larger request bodies are refused"
+    )
+
+
+class Settings(_Model):
+    """The application: ``args`` of a Serve config."""
+
+    model: ModelSettings = ModelSettings()
+    engine: EngineSettings = EngineSettings()
+    controller: ControllerSettings = ControllerSettings()
+    ingress: IngressSettings = IngressSettings()

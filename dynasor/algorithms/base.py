@@ -1,0 +1,86 @@
+"""The algorithm interface: an anytime state machine that never decides its own budget."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+
+from dynasor.certaindex import Certaindex
+from dynasor.registry import Params, Registry
+from dynasor.work import Answer, Event, WorkItem
+
+
+class StopHint(NamedTuple):
+    """Where the paper measures an algorithm's certaindex and from which value it stops.
+
+    Attributes:
+        knob: units of work after which certaindex means something.
+        threshold: certaindex from which the answer counts as settled.
+    """
+
+    knob: int
+    threshold: float
+
+
+class Best(NamedTuple):
+    """The best answer so far: what it is, and the branch whose chain shows it.
+
+    ``branch`` None: no chain has ended; any chain may be shown. ``answer`` None: none says one.
+    """
+
+    answer: Answer | None
+    branch: int | None
+
+
+class Algorithm(ABC):
+    """One program's reasoning. Four methods; no clock, no budget, no knowledge of replicas.
+
+    ``demand`` and ``certaindex`` and ``answer`` are pure reads, valid after every event and also
+    after none. ``observe`` is the only method that changes state. State is plain data: it can be
+    snapshotted, moved and replayed. A new algorithm is one file: subclass, set ``name``,
+    ``Params`` and ``stop_hint``, decorate with ``@ALGORITHMS.register``.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Params]]
+    stop_hint: ClassVar[StopHint]
+    reads_answers: ClassVar[bool] = True
+    """Whether replicas should extract an answer from each chain."""
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def demand(self) -> Iterator[WorkItem]:
+        """Work it would run next, most valuable first; empty: nothing useful is left to start.
+
+        An item is repeated by every call until ``observe(Started(item.branch))``.
+        """
+
+    @abstractmethod
+    def observe(self, event: Event) -> None:
+        """Take one event."""
+
+    @abstractmethod
+    def certaindex(self) -> Certaindex:
+        """How settled the answer is, with the evidence behind it."""
+
+    @abstractmethod
+    def answer(self) -> Best:
+        """The best answer so far."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data (JSON types)."""
+        state = {key: value for key, value in vars(self).items() if key != "params"}
+        plain: dict[str, Any] = msgspec.to_builtins(state)
+        return plain
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state made by `snapshot`."""
+
+
+ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")

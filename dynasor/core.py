@@ -1,0 +1,277 @@
+"""The core: programs, replicas and decisions, without clock, thread or I/O.
+
+Inputs go in with the time they happened; commands, results and progress come out. The Serve
+controller and the simulator drive the same object. Deterministic: equal inputs, equal steps.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import msgspec
+
+from dynasor.algorithms import ALGORITHMS
+from dynasor.errors import Overloaded
+from dynasor.fleet import Fleet
+from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
+from dynasor.messages import Command, End, ReplicaInfo, Report, RunReport
+from dynasor.order import Fcfs, Order
+from dynasor.policies import POLICIES
+from dynasor.program import Branch, Program
+from dynasor.result import Progress, Result, StopReason
+from dynasor.settings import CoreSettings
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one input led to. Commands of a replica are to be carried out in their order."""
+
+    commands: dict[str, tuple[Command, ...]] = {}
+    results: tuple[Result, ...] = ()
+    progress: tuple[Progress, ...] = ()
+
+
+class Core:
+    """See the module. ``journal`` is called with every input, its time and its step."""
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        journal: Callable[[Input, float, Step], None] | None = None,
+        order: Order | None = None,
+    ) -> None:
+        self.settings = settings
+        self.programs: dict[str, Program] = {}
+        self._fleet = Fleet(settings)
+        self._order = order or Fcfs()
+        self._journal = journal
+        self._arrivals = 0
+        self._timers: list[tuple[float, str]] = []
+        self._dirty: dict[str, None] = {}
+        self._queued: dict[str, Program] = {}
+        self._results: list[Result] = []
+        self._progress: list[Progress] = []
+
+    def submit(self, submission: Submit, now: float) -> Step:
+        """Take a query. Raises Overloaded, ValueError (a query id in use); nothing changes then."""
+        self.check_room(submission)
+        return self.handle(submission, now)
+
+    def cancel(self, query_id: str, now: float) -> Step:
+        """End a query whose client is gone."""
+        return self.handle(Cancel(query_id), now)
+
+    def attach(self, replica: str, info: ReplicaInfo, now: float) -> Step:
+        """Take a replica in; what it ran under the same id before is lost."""
+        return self.handle(Attach(replica, info), now)
+
+    def detach(self, replica: str, now: float) -> Step:
+        """Let a replica go."""
+        return self.handle(Detach(replica), now)
+
+    def heard(self, replica: str, now: float) -> Step:
+        """Note that a replica lives."""
+        return self.handle(Heard(replica), now)
+
+    def report(self, replica: str, report: Report, now: float) -> Step:
+        """Take a replica's news."""
+        return self.handle(Reported(replica, report), now)
+
+    def tick(self, now: float) -> Step:
+        """Let time pass; due at `wake_at` at the latest."""
+        return self.handle(Tick(), now)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When `tick` has something to do, if nothing happens before; None: never."""
+        times = [self._timers[0][0]] if self._timers else []
+        times += [self._fleet.expires_at] if self._fleet.expires_at is not None else []
+        return min(times, default=None)
+
+    @property
+    def replicas(self) -> int:
+        """Replicas that live."""
+        return len(self._fleet.replicas)
+
+    @property
+    def report_period_s(self) -> float:
+        """Least time between two reports of one replica, so that all together stay within
+        ``reports_per_s``."""
+        return max(1, self.replicas) / self.settings.reports_per_s
+
+    def check_room(self, submission: Submit) -> None:
+        """Whether `submit` would take it. Raises what `submit` raises."""
+        if submission.query_id in self.programs:
+            raise ValueError(f"query id {submission.query_id!r} is in use")
+        if len(self.programs) >= self.settings.max_programs:
+            raise Overloaded(self.settings.max_programs, retry_after_s=1.0)
+
+    def handle(self, event: Input, now: float) -> Step:
+        """Take one input of any kind; what the other verbs and a replay call."""
+        match event:
+            case Submit():
+                self._submit(event, now)
+            case Cancel(query_id):
+                if query_id in self.programs:
+                    self._close(self.programs[query_id], "cancelled", now)
+                    self._dirty[query_id] = None
+            case Attach(replica, info):
+                self._lose(replica)
+                self._fleet.attach(replica, info, now)
+            case Detach(replica):
+                self._lose(replica)
+            case Heard(replica):
+                self._fleet.heard(replica, now)
+            case Reported(replica, report):
+                if self._fleet.heard(replica, now):
+                    for news in report.runs:
+                        self._take_news(replica, news)
+            case Tick():
+                self._expire(now)
+        self._settle(now)
+        step = self._take_step()
+        if self._journal is not None:
+            self._journal(event, now, step)
+        return step
+
+    def _submit(self, event: Submit, now: float) -> None:
+        spec = event.query.program
+        name = spec.policy or self.settings.policy
+        policy = POLICIES.get(name, "policy")
+        program = Program(
+            id=event.query_id,
+            arrival=self._arrivals,
+            query=event.query,
+            prompt=event.prompt,
+            algorithm=ALGORITHMS.get(spec.algorithm, "algorithm")(spec.params),
+            policy=policy(spec.policy_params or policy.Params()),
+            submitted_at=now,
+            sink=event.sink,
+            watched=event.watched,
+        )
+        self._arrivals += 1
+        self.programs[program.id] = program
+        self._dirty[program.id] = None
+        if program.deadline_at is not None:
+            early = min(self.settings.settle_s, (program.deadline_at - now) / 2)
+            heapq.heappush(self._timers, (program.deadline_at - early, program.id))
+
+    def _take_news(self, replica: str, news: RunReport) -> None:
+        run = self._fleet.run(replica, news.run)
+        if run is None:
+            return
+        program = self.programs.get(run.program)
+        if program is not None:
+            branch = program.branches[run.branch]
+            branch.extend(news.start, news.tokens)
+            self._dirty[program.id] = None
+            if news.end is not None:
+                self._end_run(program, branch, news.end)
+        if news.end is not None:
+            self._fleet.end_run(replica, news.run)
+
+    def _end_run(self, program: Program, branch: Branch, end: End) -> None:
+        branch.run = None
+        branch.cached_tokens += end.cached_tokens
+        match end.reason:
+            case "stop" | "length" | "error":
+                program.finish(branch, end.reason, end)
+            case "lease" | "stopped":
+                branch.end = end
+
+    def _lose(self, replica: str) -> None:
+        """Runs of a replica that is gone wait for another, with the tokens they had reported."""
+        for run in self._fleet.detach(replica):
+            program = self.programs.get(run.program)
+            if program is not None:
+                program.branches[run.branch].run = None
+                self._dirty[program.id] = None
+
+    def _expire(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            _, query_id = heapq.heappop(self._timers)
+            program = self.programs.get(query_id)
+            if program is not None:
+                self._close(program, "deadline", now)
+                self._dirty[query_id] = None
+        for replica in self._fleet.expired(now):
+            self._lose(replica)
+
+    def _settle(self, now: float) -> None:
+        """Bring every program that changed up to date, then fill free slots."""
+        dirty, self._dirty = self._dirty, {}
+        for query_id in dirty:
+            if query_id in self.programs:
+                self._advance(self.programs[query_id], now)
+        self._place()
+
+    def _advance(self, program: Program, now: float) -> None:
+        """Let the policy decide on a program that changed, and carry out what it says."""
+        if program.stop is None:
+            verdict = program.policy.verdict(program)
+            wants_more = program.accept(verdict.allowance)
+            if verdict.settled:
+                self._close(program, "certain", now)
+            elif not program.active and not wants_more:
+                self._close(program, "complete" if _any_chain(program) else "failed", now)
+        if program.stop is not None:
+            self._conclude_if_settled(program, now)
+            return
+        if program.policy.renew(program):
+            for branch in program.running:
+                self._fleet.renew(branch)
+        if program.waiting:
+            self._queued[program.id] = program
+        if program.watched and now - program.shown_at >= self.settings.progress_period_s:
+            program.shown_at = now
+            self._progress.append(program.progress(now))
+
+    def _close(self, program: Program, reason: StopReason, now: float) -> None:
+        """Take back all compute of a program; its result follows when its runs have ended."""
+        if program.stop is not None:
+            return
+        program.stop = reason
+        program.settle_until = now + self.settings.settle_s
+        if program.deadline_at is not None:
+            program.settle_until = max(now, min(program.settle_until, program.deadline_at))
+        heapq.heappush(self._timers, (program.settle_until, program.id))
+        for branch in program.running:
+            self._fleet.stop(branch)
+
+    def _conclude_if_settled(self, program: Program, now: float) -> None:
+        for branch in program.waiting:
+            program.finish(branch, "stopped", branch.end)
+        assert program.settle_until is not None, "set when the program was closed"
+        if program.running and now < program.settle_until:
+            return
+        for branch in program.running:
+            program.finish(branch, "stopped")
+        self._results.append(program.result(now))
+        self._fleet.close(program.id)
+        del self.programs[program.id]
+        self._queued.pop(program.id, None)
+
+    def _place(self) -> None:
+        """Place waiting branches, program by program in queue order, while there is room.
+
+        The head of the queue is never overtaken: a branch that fits nowhere now goes first when
+        room appears.
+        """
+        if not self._fleet.has_free_slot:
+            return
+        for program in sorted(self._queued.values(), key=self._order.key):
+            if not program.policy.renew(program):
+                continue
+            for branch in program.waiting:
+                if not self._fleet.place(program, branch):
+                    return
+            del self._queued[program.id]
+
+    def _take_step(self) -> Step:
+        step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))
+        self._results, self._progress = [], []
+        return step
+
+
+def _any_chain(program: Program) -> bool:
+    return any(branch.finish in ("stop", "length") for branch in program.branches.values())

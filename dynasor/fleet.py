@@ -1,0 +1,151 @@
+"""The fleet: live replicas, the runs on them, and the commands on their way to them."""
+
+from __future__ import annotations
+
+from dynasor.messages import Close, Command, Extend, Open, ReplicaInfo, Reset, Start, Stop
+from dynasor.placement import Placement
+from dynasor.prefix import PrefixIndex, block_hashes
+from dynasor.program import Branch, Program
+from dynasor.replica import Replica, Run
+from dynasor.settings import CoreSettings
+
+
+class Fleet:
+    """Carries out decisions on replicas: attach, place, renew, stop, close."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self._settings = settings
+        self._placement = Placement(settings.placement)
+        self._run_ids = 0
+        self._outbox: dict[str, list[Command]] = {}
+        self.replicas: dict[str, Replica] = {}
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the first replica counts as lost if it stays silent; None: there is none."""
+        heard = min((replica.heard_at for replica in self.replicas.values()), default=None)
+        return None if heard is None else heard + self._settings.replica_timeout_s
+
+    @property
+    def has_free_slot(self) -> bool:
+        return any(replica.free_slots > 0 for replica in self.replicas.values())
+
+    def attach(self, replica_id: str, info: ReplicaInfo, now: float) -> None:
+        """Take in a replica that runs nothing."""
+        prefixes = PrefixIndex(self._settings.placement.prefix_blocks)
+        self.replicas[replica_id] = Replica(replica_id, info, now, prefixes)
+
+    def detach(self, replica_id: str) -> list[Run]:
+        """Forget a replica and what was on its way to it; returns the runs that are lost."""
+        self._outbox.pop(replica_id, None)
+        replica = self.replicas.pop(replica_id, None)
+        return list(replica.runs.values()) if replica is not None else []
+
+    def heard(self, replica_id: str, now: float) -> bool:
+        """Note a sign of life; one from an unknown replica is answered with a reset.
+
+        Returns:
+            Whether the replica is known.
+        """
+        replica = self.replicas.get(replica_id)
+        if replica is None:
+            self._outbox[replica_id] = [Reset()]
+            return False
+        replica.heard_at = now
+        return True
+
+    def expired(self, now: float) -> list[str]:
+        """Replicas that were silent for too long."""
+        oldest = now - self._settings.replica_timeout_s
+        return [replica.id for replica in self.replicas.values() if replica.heard_at <= oldest]
+
+    def run(self, replica_id: str, run_id: int) -> Run | None:
+        """A run that is known to be on that replica."""
+        return self.replicas[replica_id].runs.get(run_id)
+
+    def end_run(self, replica_id: str, run_id: int) -> None:
+        """The replica has reported the run's end; its slot is free."""
+        del self.replicas[replica_id].runs[run_id]
+
+    def place(self, program: Program, branch: Branch) -> bool:
+        """Give a waiting branch a lease on the best replica. Returns whether there was room."""
+        lease = len(branch.tokens) + self._settings.lease_tokens
+        replica = self._placement.choose(program, branch, lease, self.replicas.values())
+        if replica is None:
+            return False
+        if program.id not in replica.opened:
+            self._open(program, replica)
+        prompt, prefix = len(program.prompt), len(branch.prefix)
+        limit = replica.info.max_model_len - prompt - prefix
+        limit = limit if branch.limit is None else min(limit, branch.limit)
+        self._run_ids += 1
+        run = Run(
+            self._run_ids, program.id, branch.id, min(lease, limit), limit, prompt, prefix
+        )
+        replica.runs[run.id] = run
+        replica.prefixes.add(block_hashes(program.context(branch), replica.info.block_size))
+        branch.run, branch.replica, branch.runs = run.id, replica.id, branch.runs + 1
+        start = Start(
+            run=run.id,
+            program=program.id,
+            branch=branch.id,
+            prefix=branch.prefix,
+            generated=tuple(branch.tokens),
+            lease=run.lease,
+            max_tokens=limit,
+            seed=_seed(program.query.sampling.seed, branch),
+        )
+        self._send(replica.id, start)
+        return True
+
+    def renew(self, branch: Branch) -> None:
+        """Extend the branch's lease if it comes to its end."""
+        run = self._run_of(branch)
+        if run is None or run.stopping or run.lease >= run.limit:
+            return
+        if run.lease - len(branch.tokens) <= self._settings.renew_at * self._settings.lease_tokens:
+            run.lease = min(run.limit, len(branch.tokens) + self._settings.lease_tokens)
+            self._send(str(branch.replica), Extend(run.id, run.lease))
+
+    def stop(self, branch: Branch) -> None:
+        """Take a running branch's compute back."""
+        run = self._run_of(branch)
+        if run is not None and not run.stopping:
+            run.stopping = True
+            self._send(str(branch.replica), Stop(run.id))
+
+    def close(self, program_id: str) -> None:
+        """The program is over: replicas may forget its prompt."""
+        for replica in self.replicas.values():
+            if program_id in replica.opened:
+                replica.opened.remove(program_id)
+                self._send(replica.id, Close(program_id))
+
+    def take_commands(self) -> dict[str, tuple[Command, ...]]:
+        """Commands since the last call, in order, by replica."""
+        outbox, self._outbox = self._outbox, {}
+        return {replica: tuple(commands) for replica, commands in outbox.items()}
+
+    def _open(self, program: Program, replica: Replica) -> None:
+        replica.opened.add(program.id)
+        sampling = program.query.sampling.model_dump(mode="json", exclude={"max_tokens", "seed"})
+        reads_answers = program.algorithm.reads_answers
+        opened = Open(program.id, program.prompt, sampling, reads_answers, program.sink)
+        self._send(replica.id, opened)
+
+    def _run_of(self, branch: Branch) -> Run | None:
+        if branch.run is None or branch.replica not in self.replicas:
+            return None
+        return self.replicas[branch.replica].runs.get(branch.run)
+
+    def _send(self, replica_id: str, command: Command) -> None:
+        self._outbox.setdefault(replica_id, []).append(command)
+
+
+def _seed(seed: int | None, branch: Branch) -> int | None:
+    """As vLLM seeds the children of one request; a run that goes on needs a seed of its own, for
+    the engine's random numbers start anew with each."""
+    if seed is None:
+        return None
+    start = seed + branch.id
+    return start if not branch.tokens else hash((start, len(branch.tokens))) & (2**63 - 1)

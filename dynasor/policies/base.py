@@ -1,0 +1,67 @@
+"""The allocator's interface: whether what an algorithm wants next is worth its compute."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from dynasor.algorithms.base import StopHint
+from dynasor.certaindex import Certaindex
+from dynasor.registry import Params, Registry
+
+
+class ProgramView(Protocol):
+    """What a policy may know of a program. Reading is free of side effects."""
+
+    @property
+    def stop_hint(self) -> StopHint: ...
+
+    @property
+    def started(self) -> int:
+        """Work items accepted so far."""
+
+    @property
+    def active(self) -> int:
+        """Branches that run or wait for room."""
+
+    @property
+    def generated(self) -> int:
+        """Tokens generated so far, all branches."""
+
+    def certaindex(self) -> Certaindex: ...
+
+
+class Verdict(NamedTuple):
+    """What a program gets.
+
+    Attributes:
+        allowance: work items it may have started in all, counted from its beginning (saying the
+            same twice grants nothing twice); None: everything it demands.
+        settled: its answer counts as certain; end it now.
+    """
+
+    allowance: int | None
+    settled: bool = False
+
+
+class Policy(ABC):
+    """Decides for one program after every event of it. Must be a pure function of the view."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Params]]
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def verdict(self, program: ProgramView) -> Verdict:
+        """What the program gets now."""
+
+    def renew(self, program: ProgramView) -> bool:
+        """Whether a running branch whose lease comes to its end gets another; and whether one
+        whose lease has ended may go on. By default a branch that was worth starting is finished.
+        """
+        return True
+
+
+POLICIES: Registry[type[Policy]] = Registry("policy")

@@ -1,0 +1,142 @@
+"""A query: a prompt, an algorithm with its limits, and what the caller wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from dynasor.algorithms import ALGORITHMS
+from dynasor.errors import InvalidField
+from dynasor.policies import POLICIES
+from dynasor.registry import Params
+
+MAX_DEADLINE_S = 86_400.0
+
+
+class Sampling(BaseModel):
+    """How tokens are drawn; names and meaning are those of vLLM's ``SamplingParams``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float = Field(1.0, ge=0.0, le=2.0, description="0 is greedy")
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=-1, description="0 or -1: all tokens")
+    min_p: float = Field(0.0, ge=0.0, le=1.0)
+    presence_penalty: float = Field(0.0, ge=-2.0, le=2.0)
+    frequency_penalty: float = Field(0.0, ge=-2.0, le=2.0)
+    repetition_penalty: float = Field(1.0, gt=0.0, le=2.0)
+    max_tokens: int | None = Field(
+        None, ge=1, description="most tokens of one branch; None: what the context length leaves"
+    )
+    min_tokens: int = Field(0, ge=0)
+    stop: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=16)
+    stop_token_ids: tuple[int, ...] = Field((), max_length=64)
+    ignore_eos: bool = False
+    seed: int | None = Field(None, ge=0, lt=2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """Which program answers a query. Built by `parse_program`, which validates.
+
+    Attributes:
+        algorithm: registered name.
+        params: the algorithm's parameters.
+        policy: registered name of the allocator policy; None: the cluster's default.
+        policy_params: the policy's parameters; None with ``policy`` None.
+        deadline_s: seconds from submission after which the best answer so far is returned.
+    """
+
+    algorithm: str
+    params: Params
+    policy: str | None = None
+    policy_params: Params | None = None
+    deadline_s: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object that `parse_program` turns into this again."""
+        out: dict[str, Any] = {"algorithm": self.algorithm, **self.params.model_dump(mode="json")}
+        if self.policy is not None and self.policy_params is not None:
+            out["policy"] = {"name": self.policy, **self.policy_params.model_dump(mode="json")}
+        if self.deadline_s is not None:
+            out["deadline_s"] = self.deadline_s
+        return out
+
+
+OWN_FIELDS = ("algorithm", "policy", "deadline_s")
+
+
+def parse_program(value: Any, field: str = "program") -> ProgramSpec:
+    """Validate a program object: ``{"algorithm": …, "policy": …, "deadline_s": …, <parameters>}``.
+
+    Raises:
+        InvalidField: naming the field under ``field`` and what is allowed there.
+    """
+    if isinstance(value, ProgramSpec):
+        return value
+    if not isinstance(value, Mapping):
+        raise InvalidField(field, f"must be an object, got {type(value).__name__}")
+    rest = {key: item for key, item in value.items() if key not in OWN_FIELDS}
+    name = value.get("algorithm", "self_consistency")
+    params = ALGORITHMS.parse(name, rest, f"{field}.algorithm", field, OWN_FIELDS)
+    policy, policy_params = _parse_policy(value.get("policy"), f"{field}.policy")
+    deadline = _parse_deadline(value.get("deadline_s"), f"{field}.deadline_s")
+    return ProgramSpec(name, params, policy, policy_params, deadline)
+
+
+def _parse_policy(value: Any, field: str) -> tuple[str | None, Params | None]:
+    if value is None:
+        return None, None
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping) or "name" not in value:
+        raise InvalidField(field, "must be a policy's name or an object with 'name'")
+    rest = {key: item for key, item in value.items() if key != "name"}
+    return value["name"], POLICIES.parse(value["name"], rest, field, field, ("name",))
+
+
+def _parse_deadline(value: Any, field: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidField(field, f"must be a number of seconds, got {value!r}")
+    if not 0 < value <= MAX_DEADLINE_S:
+        raise InvalidField(field, f"must be above 0 and at most {MAX_DEADLINE_S:.0f}, got {value}")
+    return float(value)
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    role: Annotated[str, Field(pattern="^(system|developer|user|assistant|tool)$")]
+    content: str
+
+
+class Query(BaseModel):
+    """What a caller asks: exactly one of ``prompt`` (raw text) and ``messages`` (a conversation).
+
+    ``Query(prompt=…, program={"algorithm": "self_consistency", "max_branches": 16})``
+
+    Raises:
+        pydantic.ValidationError: naming the field and what is allowed there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    prompt: str | None = Field(None, min_length=1)
+    messages: tuple[Message, ...] | None = Field(None, min_length=1)
+    program: Annotated[
+        ProgramSpec, BeforeValidator(parse_program), PlainSerializer(ProgramSpec.document)
+    ] = Field(default_factory=lambda: parse_program({}))
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise InvalidField("prompt", "give exactly one of 'prompt' and 'messages'")
+        return self

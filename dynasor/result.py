@@ -1,0 +1,94 @@
+"""What a program returns, and what it shows while it runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from dynasor.answers.answer import Answer
+from dynasor.certaindex import Certaindex
+from dynasor.work import BranchKind, Finish
+
+StopReason = Literal["complete", "certain", "deadline", "cancelled", "failed"]
+"""complete: all demanded work is done; certain: its policy called the answer settled; deadline:
+its time was over; cancelled: the client left; failed: no branch could be run."""
+
+
+class BranchResult(msgspec.Struct, frozen=True):
+    """One chain.
+
+    Attributes:
+        tokens: generated token ids.
+        finish: why it ended; "stopped": compute was taken back; None: it still runs (in progress
+            reports) or never ran.
+        stop_reason: the stop string or token id that ended it.
+        cached_tokens: prompt tokens found in a prefix cache, all its runs.
+        replica: where it last ran.
+        runs: how often it was placed; above 1 after a lost replica or an ended lease.
+    """
+
+    branch: int
+    kind: BranchKind
+    tokens: tuple[int, ...]
+    finish: Finish | None
+    stop_reason: str | int | None
+    answer: Answer | None
+    cached_tokens: int
+    replica: str | None
+    runs: int
+    message: str = ""
+
+
+class TokenCount(msgspec.Struct, frozen=True):
+    """Tokens by kind. ``kept``: chains that ended by themselves; ``discarded``: chains cut off;
+    ``probe``: probes; ``prompt``: the prompt, once; ``cached``: prompt tokens that prefix caches
+    supplied, all branches."""
+
+    prompt: int = 0
+    kept: int = 0
+    discarded: int = 0
+    probe: int = 0
+    cached: int = 0
+
+    @property
+    def generated(self) -> int:
+        """All generated tokens, whatever became of them."""
+        return self.kept + self.discarded + self.probe
+
+
+class Result(msgspec.Struct, frozen=True, tag="result"):
+    """How a program ended.
+
+    Attributes:
+        chosen: branch whose chain is shown; None: nothing was generated.
+        elapsed_s: from submission to here.
+    """
+
+    query_id: str
+    stop: StopReason
+    answer: Answer | None
+    chosen: int | None
+    certaindex: Certaindex
+    branches: tuple[BranchResult, ...]
+    tokens: TokenCount
+    elapsed_s: float
+
+
+class BranchView(msgspec.Struct, frozen=True):
+    """A branch in a progress report: how far it is."""
+
+    branch: int
+    state: Literal["waiting", "running", "stop", "length", "stopped", "error"]
+    tokens: int
+    answer: str | None
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """How far a program is."""
+
+    query_id: str
+    certaindex: Certaindex
+    branches: tuple[BranchView, ...]
+    generated: int
+    elapsed_s: float

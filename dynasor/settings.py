@@ -1,0 +1,65 @@
+"""Every knob of the core. Units are in the names; ranges are checked when the model is built."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dynasor.policies import POLICIES
+
+
+class PlacementSettings(BaseModel):
+    """Cost model of placement: what a token costs where. Measure on the engine at hand; only the
+    ratio of the two matters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefill_s_per_token: float = Field(
+        2e-4, gt=0, le=1, description="time to prefill one prompt token that is not cached"
+    )
+    decode_s_per_sequence: float = Field(
+        1.4e-4, ge=0, le=1, description="how much one more running sequence lengthens each step"
+    )
+    expected_tokens: int = Field(128, ge=1, description="tokens a branch is expected to generate")
+    prefix_blocks: int = Field(
+        65_536, ge=1, description="blocks remembered per replica as probably in its prefix cache"
+    )
+
+
+class CoreSettings(BaseModel):
+    """The controller's logic: leases, liveness, limits, placement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: str = Field("threshold", description="allocator policy of queries that name none")
+    lease_tokens: int = Field(
+        256, ge=8, le=65_536, description="tokens of one lease; smaller takes compute back sooner"
+    )
+    renew_at: float = Field(
+        0.5, gt=0, le=1, description="a lease is renewed when this share of it is left or less"
+    )
+    max_programs: int = Field(
+        4096, ge=1, le=1_000_000, description="programs in progress; more are refused with 429"
+    )
+    replica_timeout_s: float = Field(
+        5.0, gt=0, le=600, description="a replica silent for this long counts as lost"
+    )
+    settle_s: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="how long an ended program waits for its stopped branches' last tokens, so "
+        "that usage is exact; deadlines start this much early",
+    )
+    progress_period_s: float = Field(
+        0.1, ge=0.01, le=60, description="least time between two progress reports of a program"
+    )
+    reports_per_s: float = Field(
+        400, gt=0, le=100_000, description="reports the controller takes per second, all replicas"
+    )
+    placement: PlacementSettings = PlacementSettings()
+
+    @field_validator("policy")
+    @classmethod
+    def _known_policy(cls, name: str) -> str:
+        POLICIES.parse(name, {}, "policy", "policy", ())
+        return name
