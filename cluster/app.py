@@ -1,8 +1,9 @@
-"""The application: settings in, Serve deployments out. Import path of every Serve config."""
+"""The application: settings in, Serve deployments out. Import path of every Serve config.
 
-from __future__ import annotations
+Annotations are evaluated here: Serve reads the builder's to validate ``args``.
+"""
 
-from typing import Any
+from typing import Any, cast
 
 from ray.serve import Application
 
@@ -20,11 +21,11 @@ def app(args: Settings) -> Application:
         pydantic.ValidationError: a field is unknown or out of range (raised by Serve, which builds
             ``args``).
     """
-    controller = Controller.bind(args.controller)
-    engines = Engine.options(**engine_resources(args.engine)).bind(args, controller)
-    return Ingress.options(ray_actor_options={"num_cpus": args.ingress.num_cpus}).bind(
-        args, controller, engines
-    )
+    # The decorator that turns a class into a deployment is untyped.
+    controllers, engines, ingresses = cast(Any, (Controller, Engine, Ingress))
+    controller = controllers.bind(args.controller)
+    engine = engines.options(**engine_resources(args.engine)).bind(args, controller)
+    return cast(Application, ingresses.bind(args, controller, engine))
 
 
 def engine_resources(engine: EngineSettings) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""What the deployments say to each other beyond the core's own messages."""
+"""What the deployments say to each other beyond the core's own messages, and how it is packed.
+
+Reports and batches cross as msgpack bytes: pickling their many small parts would cost more than
+everything the core does with them.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from dynasor.messages import Command
+from dynasor.messages import Command, Report
 from dynasor.result import Progress
 
 
@@ -32,10 +36,17 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What the controller knows of the cluster now."""
+    """What the controller knows of the cluster now.
+
+    Attributes:
+        replicas: engines that live.
+        programs: queries in progress.
+        runs: sequences that engines hold, those that were told to stop included until they have.
+    """
 
     replicas: int
     programs: int
+    runs: int
 
 
 class TokenDelta(msgspec.Struct, frozen=True, tag="tokens"):
@@ -54,3 +65,30 @@ class TokenDelta(msgspec.Struct, frozen=True, tag="tokens"):
 
 
 StreamItem = TokenDelta | Progress
+
+
+_packer = msgspec.msgpack.Encoder()
+_batches = msgspec.msgpack.Decoder(Batch)
+_reports = msgspec.msgpack.Decoder(Report)
+_items = msgspec.msgpack.Decoder(StreamItem)
+
+
+def pack(message: Batch | Report | StreamItem) -> bytes:
+    """Bytes that the ``unpack`` function of that kind of message takes."""
+    return _packer.encode(message)
+
+
+def unpack_batch(data: bytes) -> Batch:
+    """Raises msgspec.ValidationError if it is none."""
+    return _batches.decode(data)
+
+
+def unpack_report(data: bytes) -> Report:
+    """Raises msgspec.ValidationError if it is none."""
+    return _reports.decode(data)
+
+
+def unpack_item(data: bytes) -> StreamItem:
+    """Raises msgspec.ValidationError if it is none."""
+    item: StreamItem = _items.decode(data)
+    return item

@@ -58,8 +58,10 @@ class EngineSettings(_Model):
         default_factory=dict, description="environment variables of the engine's process"
     )
     report_tokens_s: float = Field(
-        0.05, ge=0.001, le=10, description="how long mere token counts may wait for a report; "
-        "a branch's end never waits"
+        0.05,
+        ge=0.001,
+        le=10,
+        description="how long mere token counts may wait for a report; a branch's end never waits",
     )
     answer_timeout_s: float = Field(
         2.0, gt=0, le=60, description="time to normalize one answer that needs a maths parser"
@@ -83,8 +85,11 @@ class ControllerSettings(CoreSettings):
     """The core's knobs, and those of the process around it."""
 
     poll_hold_s: float = Field(
-        1.0, gt=0, le=60, description="how long a replica's poll is held when there is nothing to "
-        "do; also how often an idle replica shows that it lives"
+        1.0,
+        gt=0,
+        le=60,
+        description="how long a replica's poll is held when there is nothing to "
+        "do; also how often an idle replica shows that it lives",
     )
     event_log: Path | None = Field(None, description="file that gets every input and decision")
 
@@ -101,7 +106,6 @@ class ControllerSettings(CoreSettings):
 class IngressSettings(_Model):
     """The HTTP door."""
 
-    num_cpus: float = Field(0.5, ge=0, le=1024, description="CPUs Ray reserves for a replica")
     max_body_bytes: int = Field(
         4 << 20, ge=1024, le=1 << 30, description="larger request bodies are refused"
     )

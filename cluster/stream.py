@@ -11,17 +11,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import msgspec
 import zmq
 import zmq.asyncio
 
-from cluster.protocol import StreamItem
+from cluster.protocol import StreamItem, pack, unpack_item
 
 MAX_PEERS = 256
 """Sockets a `Sender` keeps open; above it the longest unused one is closed."""
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(StreamItem)
 
 
 class Inbox:
@@ -48,7 +44,7 @@ class Inbox:
 
     async def _receive(self) -> None:
         while True:
-            item = _decoder.decode(await self._socket.recv())
+            item = unpack_item(await self._socket.recv())
             queue = self._queues.get(item.query_id)
             if queue is not None:
                 queue.put_nowait(item)
@@ -70,12 +66,12 @@ class Sender:
         socket = self._sockets.pop(address, None) or self._connect(address)
         self._sockets[address] = socket
         with suppress(zmq.Again):
-            socket.send(_encoder.encode(item), zmq.NOBLOCK)
+            socket.send(pack(item), zmq.NOBLOCK)
         if len(self._sockets) > MAX_PEERS:
             self._sockets.pop(next(iter(self._sockets))).close()
 
     def _connect(self, address: str) -> zmq.Socket[bytes]:
-        socket = zmq.Context.instance().socket(zmq.PUSH)
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(address)
         return socket

@@ -31,7 +31,7 @@ class Certaindex(msgspec.Struct, frozen=True):
 
 
 def entropy_certaindex(counts: Iterable[int]) -> float:
-    """``(ln n − H) / ln n`` over class sizes, H the entropy of the classes in nats.
+    """``(ln n - H) / ln n`` over class sizes, H the entropy of the classes in nats.
 
     Args:
         counts: sizes of the answer classes, each at least 1; n is their sum.
@@ -49,6 +49,6 @@ def entropy_certaindex(counts: Iterable[int]) -> float:
     n = sum(sizes)
     if n < 2:
         return 0.0
-    # H = ln n − Σ c·ln c / n, so the difference needs only the sum; exact 0 and 1 at the ends.
+    # H = ln n - Σ c·ln c / n, so the difference needs only the sum; exact 0 and 1 at the ends.
     value = math.fsum(size * math.log(size) for size in sizes) / (n * math.log(n))
     return min(1.0, max(0.0, value))

@@ -19,6 +19,7 @@ from dynasor.messages import Command, End, ReplicaInfo, Report, RunReport
 from dynasor.order import Fcfs, Order
 from dynasor.policies import POLICIES
 from dynasor.program import Branch, Program
+from dynasor.replica import Run
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
 
@@ -46,7 +47,7 @@ class Core:
         self._order = order or Fcfs()
         self._journal = journal
         self._arrivals = 0
-        self._timers: list[tuple[float, str]] = []
+        self._timers: list[tuple[float, int, str]] = []
         self._dirty: dict[str, None] = {}
         self._queued: dict[str, Program] = {}
         self._results: list[Result] = []
@@ -92,6 +93,11 @@ class Core:
     def replicas(self) -> int:
         """Replicas that live."""
         return len(self._fleet.replicas)
+
+    @property
+    def runs(self) -> int:
+        """Runs whose end no replica has reported yet."""
+        return sum(len(replica.runs) for replica in self._fleet.replicas.values())
 
     @property
     def report_period_s(self) -> float:
@@ -154,15 +160,14 @@ class Core:
         self._dirty[program.id] = None
         if program.deadline_at is not None:
             early = min(self.settings.settle_s, (program.deadline_at - now) / 2)
-            heapq.heappush(self._timers, (program.deadline_at - early, program.id))
+            self._set_timer(program.deadline_at - early, program)
 
     def _take_news(self, replica: str, news: RunReport) -> None:
         run = self._fleet.run(replica, news.run)
         if run is None:
             return
-        program = self.programs.get(run.program)
-        if program is not None:
-            branch = program.branches[run.branch]
+        program, branch = self._branch_of(run)
+        if program is not None and branch is not None:
             branch.extend(news.start, news.tokens)
             self._dirty[program.id] = None
             if news.end is not None:
@@ -182,16 +187,22 @@ class Core:
     def _lose(self, replica: str) -> None:
         """Runs of a replica that is gone wait for another, with the tokens they had reported."""
         for run in self._fleet.detach(replica):
-            program = self.programs.get(run.program)
-            if program is not None:
-                program.branches[run.branch].run = None
+            program, branch = self._branch_of(run)
+            if program is not None and branch is not None:
+                branch.run = None
                 self._dirty[program.id] = None
+
+    def _branch_of(self, run: Run) -> tuple[Program | None, Branch | None]:
+        """Whose run it is; None when that program has ended, whoever has its id now."""
+        program = self.programs.get(run.program)
+        branch = program.branches.get(run.branch) if program is not None else None
+        return (program, branch) if branch is not None and branch.run == run.id else (None, None)
 
     def _expire(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
-            _, query_id = heapq.heappop(self._timers)
+            _, arrival, query_id = heapq.heappop(self._timers)
             program = self.programs.get(query_id)
-            if program is not None:
+            if program is not None and program.arrival == arrival:
                 self._close(program, "deadline", now)
                 self._dirty[query_id] = None
         for replica in self._fleet.expired(now):
@@ -234,9 +245,15 @@ class Core:
         program.settle_until = now + self.settings.settle_s
         if program.deadline_at is not None:
             program.settle_until = max(now, min(program.settle_until, program.deadline_at))
-        heapq.heappush(self._timers, (program.settle_until, program.id))
-        for branch in program.running:
+        running = program.running
+        if running:
+            self._set_timer(program.settle_until, program)
+        for branch in running:
             self._fleet.stop(branch)
+
+    def _set_timer(self, at: float, program: Program) -> None:
+        """Wake up for a program; its arrival tells it from a later one of the same id."""
+        heapq.heappush(self._timers, (at, program.arrival, program.id))
 
     def _conclude_if_settled(self, program: Program, now: float) -> None:
         for branch in program.waiting:

@@ -55,7 +55,8 @@ def first_invalid(error: ValidationError, prefix: str = "", allowed: Any = None)
     if detail["type"] == "missing":
         return InvalidField(path, "is required")
     reason = detail["msg"].removeprefix("Value error, ")
-    return InvalidField(path or "body", f"{reason[:1].lower()}{reason[1:]}, got {_short(detail['input'])}")
+    reason = f"{reason[:1].lower()}{reason[1:]}, got {_short(detail['input'])}"
+    return InvalidField(path or "body", reason)
 
 
 def _short(value: Any, limit: int = 60) -> str:

@@ -56,8 +56,11 @@ class Fleet:
 
     def expired(self, now: float) -> list[str]:
         """Replicas that were silent for too long."""
-        oldest = now - self._settings.replica_timeout_s
-        return [replica.id for replica in self.replicas.values() if replica.heard_at <= oldest]
+        timeout = self._settings.replica_timeout_s
+        # Summed as in `expires_at`: a tick at that time must find the replica expired.
+        return [
+            replica.id for replica in self.replicas.values() if replica.heard_at + timeout <= now
+        ]
 
     def run(self, replica_id: str, run_id: int) -> Run | None:
         """A run that is known to be on that replica."""
@@ -70,6 +73,7 @@ class Fleet:
     def place(self, program: Program, branch: Branch) -> bool:
         """Give a waiting branch a lease on the best replica. Returns whether there was room."""
         lease = len(branch.tokens) + self._settings.lease_tokens
+        lease = lease if branch.limit is None else min(lease, branch.limit)
         replica = self._placement.choose(program, branch, lease, self.replicas.values())
         if replica is None:
             return False
@@ -79,9 +83,7 @@ class Fleet:
         limit = replica.info.max_model_len - prompt - prefix
         limit = limit if branch.limit is None else min(limit, branch.limit)
         self._run_ids += 1
-        run = Run(
-            self._run_ids, program.id, branch.id, min(lease, limit), limit, prompt, prefix
-        )
+        run = Run(self._run_ids, program.id, branch.id, min(lease, limit), limit, prompt, prefix)
         replica.runs[run.id] = run
         replica.prefixes.add(block_hashes(program.context(branch), replica.info.block_size))
         branch.run, branch.replica, branch.runs = run.id, replica.id, branch.runs + 1
@@ -104,8 +106,10 @@ class Fleet:
         if run is None or run.stopping or run.lease >= run.limit:
             return
         if run.lease - len(branch.tokens) <= self._settings.renew_at * self._settings.lease_tokens:
-            run.lease = min(run.limit, len(branch.tokens) + self._settings.lease_tokens)
-            self._send(str(branch.replica), Extend(run.id, run.lease))
+            lease = min(run.limit, len(branch.tokens) + self._settings.lease_tokens)
+            if lease > run.lease:
+                run.lease = lease
+                self._send(str(branch.replica), Extend(run.id, lease))
 
     def stop(self, branch: Branch) -> None:
         """Take a running branch's compute back."""
@@ -148,4 +152,4 @@ def _seed(seed: int | None, branch: Branch) -> int | None:
     if seed is None:
         return None
     start = seed + branch.id
-    return start if not branch.tokens else hash((start, len(branch.tokens))) & (2**63 - 1)
+    return (start if not branch.tokens else hash((start, len(branch.tokens)))) & (2**63 - 1)

@@ -39,9 +39,10 @@ class PrefixIndex:
             count += 1
         return count
 
-    def add(self, hashes: Iterable[int]) -> None:
-        """The replica computes these blocks now."""
-        for block in hashes:
+    def add(self, hashes: Sequence[int]) -> None:
+        """The replica computes these blocks now. The end of a prefix is dropped before its
+        beginning, without which the rest is worth nothing."""
+        for block in reversed(hashes):
             self._blocks[block] = None
             self._blocks.move_to_end(block)
         while len(self._blocks) > self._capacity:

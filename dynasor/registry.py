@@ -1,8 +1,8 @@
-"""Names to implementations: what a caller may ask for by name, with typed, documented parameters."""
+"""Names to implementations: what a caller may ask for by name, with typed parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,7 +48,14 @@ class Registry(Generic[T]):
             raise InvalidField(field, f"unknown {self.kind} {name!r}; known: {known}")
         return entry
 
-    def parse(self, name: Any, params: Mapping[str, Any], field: str, prefix: str, also: Any) -> Params:
+    def parse(
+        self,
+        name: Any,
+        params: Mapping[str, Any],
+        field: str,
+        prefix: str,
+        also: Iterable[str] = (),
+    ) -> Params:
         """Validate ``params`` for the entry ``name``.
 
         Args:
@@ -67,6 +74,3 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))
-
-
-Decorator = Callable[[T], T]

@@ -20,8 +20,7 @@ class BranchResult(msgspec.Struct, frozen=True):
 
     Attributes:
         tokens: generated token ids.
-        finish: why it ended; "stopped": compute was taken back; None: it still runs (in progress
-            reports) or never ran.
+        finish: why it ended; "stopped": compute was taken back, or never given.
         stop_reason: the stop string or token id that ended it.
         cached_tokens: prompt tokens found in a prefix cache, all its runs.
         replica: where it last ran.
@@ -61,7 +60,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     """How a program ended.
 
     Attributes:
-        chosen: branch whose chain is shown; None: nothing was generated.
+        chosen: branch whose chain is shown; None: there is no branch.
         elapsed_s: from submission to here.
     """
 

@@ -61,5 +61,5 @@ class CoreSettings(BaseModel):
     @field_validator("policy")
     @classmethod
     def _known_policy(cls, name: str) -> str:
-        POLICIES.parse(name, {}, "policy", "policy", ())
+        POLICIES.parse(name, {}, "policy", "policy")
         return name

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
 from ray import serve
 
 from cluster.controller.shell import Shell
-from cluster.protocol import Batch, Refused, Status
+from cluster.protocol import Refused, Status, pack, unpack_report
 from cluster.settings import ControllerSettings
 from cluster.stream import Sender
 from dynasor.inputs import Submit
-from dynasor.messages import ReplicaInfo, Report
+from dynasor.messages import ReplicaInfo
 from dynasor.result import Result
-
-_reports = msgspec.msgpack.Decoder(Report)
 
 
 @serve.deployment(
@@ -24,11 +21,7 @@ _reports = msgspec.msgpack.Decoder(Report)
     logging_config={"enable_access_log": False},
 )
 class Controller:
-    """See `Shell`; here are only the names and the wire format.
-
-    Reports and batches cross as msgpack bytes: pickling their many small parts would cost more
-    than everything the core does with them.
-    """
+    """See `Shell`; here are only the names and the packing."""
 
     def __init__(self, settings: ControllerSettings) -> None:
         self._sender = Sender()
@@ -50,11 +43,7 @@ class Controller:
         self._shell.detach(replica)
 
     async def poll(self, replica: str, epoch: str) -> bytes:
-        return _pack(await self._shell.poll(replica, epoch))
+        return pack(await self._shell.poll(replica, epoch))
 
     async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
-        return _pack(self._shell.report(replica, epoch, _reports.decode(report)))
-
-
-def _pack(batch: Batch) -> bytes:
-    return msgspec.msgpack.encode(batch)
+        return pack(self._shell.report(replica, epoch, unpack_report(report)))

@@ -63,7 +63,7 @@ class Shell:
             self._core.check_room(submission)
         except Overloaded as error:
             return Refused(str(error), error.retry_after_s)
-        result = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._callers[submission.query_id] = _Caller(result, submission.sink)
         try:
             self._deliver(self._core.submit(submission, _now()))
@@ -79,7 +79,7 @@ class Shell:
 
     def status(self) -> Status:
         """What is going on."""
-        return Status(self._core.replicas, len(self._core.programs))
+        return Status(self._core.replicas, len(self._core.programs), self._core.runs)
 
     def attach(self, replica: str, info: ReplicaInfo) -> str:
         """Take a replica in; returns the epoch that its batches will carry."""

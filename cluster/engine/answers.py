@@ -27,7 +27,7 @@ _MEMORY_LIMIT = 2 << 30
 _NICENESS = 5
 
 
-class _WorkerLost(Exception):
+class _WorkerLostError(Exception):
     """The worker did not start, or died before it replied."""
 
 
@@ -58,14 +58,14 @@ class _Worker:
         return self._process.returncode is None
 
     async def ready(self) -> None:
-        """Wait until the child has imported its parser; raises ``_WorkerLost``."""
+        """Wait until the child has imported its parser; raises ``_WorkerLostError``."""
         try:
             await asyncio.wait_for(self._reply(), _START_LIMIT_S)
         except TimeoutError as error:
-            raise _WorkerLost from error
+            raise _WorkerLostError from error
 
     async def key(self, answer: str, timeout_s: float) -> str:
-        """Return the key of ``answer``; raises ``TimeoutError`` or ``_WorkerLost``.
+        """Return the key of ``answer``; raises ``TimeoutError`` or ``_WorkerLostError``.
 
         After any exception, cancellation included, the child may still be busy: kill it.
         """
@@ -74,14 +74,14 @@ class _Worker:
             self._process.stdin.write(json.dumps(answer).encode() + b"\n")
             await self._process.stdin.drain()
         except OSError as error:
-            raise _WorkerLost from error
+            raise _WorkerLostError from error
         return await asyncio.wait_for(self._reply(), timeout_s)
 
     async def _reply(self) -> str:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line.endswith(b"\n"):
-            raise _WorkerLost
+            raise _WorkerLostError
         reply = json.loads(line)
         assert isinstance(reply, str)
         return reply
@@ -149,7 +149,7 @@ class AnswerReader:
                 break
             try:
                 key = await self._ask(answer)
-            except _WorkerLost:
+            except _WorkerLostError:
                 _log.warning("an answer worker died; replacing it")
                 continue
             except TimeoutError:
@@ -183,12 +183,12 @@ class AnswerReader:
         try:
             worker = await _Worker.start(self._timeout_s)
         except OSError as error:
-            raise _WorkerLost from error
+            raise _WorkerLostError from error
         self._started = [old for old in self._started if old.running] + [worker]
         if self._closed:
             worker.kill()
             await worker.reaped()
-            raise _WorkerLost
+            raise _WorkerLostError
         return worker
 
 

@@ -46,7 +46,9 @@ class _HandleCalls:
 class Engine:
     """Starts vLLM, then serves until its engine breaks; Serve replaces it then."""
 
-    async def __init__(self, settings: Settings, controller: DeploymentHandle) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, settings: Settings, controller: DeploymentHandle
+    ) -> None:
         # vLLM and the maths libraries read these when they are imported.
         os.environ.update(settings.engine.env)
         from cluster.engine.answers import AnswerReader

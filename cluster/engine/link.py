@@ -11,18 +11,14 @@ import asyncio
 import logging
 from typing import Protocol
 
-import msgspec
-
 from cluster.engine.runner import Runner
-from cluster.protocol import Batch
+from cluster.protocol import pack, unpack_batch
 from dynasor.messages import Command, ReplicaInfo, Reset
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.25
 """Time between two attempts to reach the controller; it is replaced within seconds."""
-
-_batches = msgspec.msgpack.Decoder(Batch)
 
 
 class ControllerCalls(Protocol):
@@ -97,11 +93,11 @@ class Link:
             await _wait_at_most(self._runner.urgent, self._tokens_wait_s)
             await asyncio.sleep(max(0.0, earliest - loop.time()))
             earliest = loop.time() + self._report_period_s
-            report = msgspec.msgpack.encode(self._runner.take_report())
+            report = pack(self._runner.take_report())
             await self._apply(await self._controller.report(self._replica, self._epoch, report))
 
     async def _apply(self, reply: bytes) -> None:
-        batch = _batches.decode(reply)
+        batch = unpack_batch(reply)
         if Reset() in batch.commands or batch.epoch != self._epoch:
             raise _Lost
         self._report_period_s = batch.report_period_s

@@ -36,6 +36,7 @@ class _Run:
     """
 
     start: Start
+    program: Open
     lease: int
     tokens: list[int] = field(default_factory=list)
     reported: int = 0
@@ -125,7 +126,7 @@ class Runner:
         self.urgent.clear()
 
     def _start(self, start: Start) -> None:
-        run = _Run(start, start.lease)
+        run = _Run(start, self._programs[start.program], start.lease)
         self._runs[start.run] = run
         task = asyncio.get_running_loop().create_task(self._generate(run))
         self._tasks[start.run] = task
@@ -142,8 +143,7 @@ class Runner:
         return [run.request]
 
     async def _generate(self, run: _Run) -> None:
-        program = self._programs[run.start.program]
-        text = ""
+        program, text = run.program, ""
         try:
             before = (*run.start.prefix, *run.start.generated)
             text = self._engine.decode(before) if before and program.read_answers else ""
@@ -154,8 +154,8 @@ class Runner:
                 context = (*program.prompt, *before)
                 async for last in self._engine.generate(run.request, context, sampling):
                     text += last.text
-                    await self._take(run, program, last)
-            run.end = await self._end_of(run, program, last, text)
+                    await self._take(run, last)
+            run.end = await self._end_of(run, last, text)
         except RefusedByEngine as error:
             run.end = End("error", message=str(error))
         except asyncio.CancelledError:
@@ -166,7 +166,8 @@ class Runner:
             return
         self._note(run)
 
-    async def _take(self, run: _Run, program: Open, piece: Piece) -> None:
+    async def _take(self, run: _Run, piece: Piece) -> None:
+        program = run.program
         if program.sink is not None and (piece.tokens or piece.text):
             count = len(piece.tokens)
             delta = TokenDelta(program.program, run.start.branch, run.total, count, piece.text)
@@ -177,12 +178,12 @@ class Runner:
             if run.total >= run.lease:
                 await self._engine.abort(self._take_back(run.start.run, "lease"))
 
-    async def _end_of(self, run: _Run, program: Open, last: Piece, text: str) -> End:
+    async def _end_of(self, run: _Run, last: Piece, text: str) -> End:
         if last.finish == "abort" or last.finish is None:
             reason = "lease" if run.taken_back == "lease" else "stopped"
             return End(reason, cached_tokens=last.cached_tokens)  # type: ignore[arg-type]
         answer = None
-        if program.read_answers:
+        if run.program.read_answers:
             answer = await self._reader.read(text, complete=last.finish == "stop")
         return End(last.finish, last.stop_reason, answer, last.cached_tokens)
 

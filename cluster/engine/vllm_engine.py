@@ -73,7 +73,7 @@ class VllmEngine:
                 yield Piece(
                     tokens=tuple(completion.token_ids),
                     text=completion.text,
-                    finish=completion.finish_reason,  # type: ignore[arg-type]
+                    finish=completion.finish_reason,
                     stop_reason=completion.stop_reason,
                     cached_tokens=output.num_cached_tokens or 0,
                 )

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
+from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex
 from dynasor.registry import Params, Registry
-from dynasor.work import Answer, Event, WorkItem
+from dynasor.work import Event, WorkItem
 
 
 class StopHint(NamedTuple):

@@ -40,7 +40,7 @@ class Sample(Algorithm):
         match event:
             case Started(branch):
                 self.started = branch + 1
-            case Finished(branch=branch) if self.first_ended is None:
+            case Finished(branch=branch, finish="stop" | "length") if self.first_ended is None:
                 self.first_ended = branch
 
     def certaindex(self) -> Certaindex:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from dynasor.algorithms.base import Best
+from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex, Vote, entropy_certaindex
-from dynasor.work import Answer, Finished
+from dynasor.work import Finished
 
 
 class Ballot(msgspec.Struct):
@@ -36,7 +37,8 @@ class Ballot(msgspec.Struct):
         """Certaindex of the votes (arXiv 2412.20993, section 3)."""
         classes = self.classes
         abstained = sum(chain.answer is None for chain in self.chains)
-        votes = tuple(Vote(_answer(group).text, _answer(group).key, len(group)) for group in classes)
+        answers = [(_answer(group), len(group)) for group in classes]
+        votes = tuple(Vote(answer.text, answer.key, count) for answer, count in answers)
         value = entropy_certaindex([vote.count for vote in votes] + [1] * abstained)
         return Certaindex(value if votes else 0.0, votes, abstained)
 

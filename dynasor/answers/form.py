@@ -13,12 +13,12 @@ from sympy.core.function import AppliedUndef
 _CONDITIONS = (sp.core.relational.Relational, sp.And, sp.Or)
 
 
-class Unshowable(ValueError):
+class UnshowableError(ValueError):
     """The value has no canonical form here."""
 
 
 def render(value: Any) -> str:
-    """Return a string that equal values share; raises ``Unshowable``, or what SymPy raises."""
+    """Return a string that equal values share; raises ``UnshowableError``, or what SymPy raises."""
     if isinstance(value, sp.MatrixBase):
         rows = (", ".join(map(render, row)) for row in value.tolist())
         return "[" + "; ".join(rows) + "]"
@@ -30,7 +30,7 @@ def render(value: Any) -> str:
         return _relation(value)
     if isinstance(value, sp.Expr):
         return str(_simple(value))
-    raise Unshowable(type(value).__name__)
+    raise UnshowableError(type(value).__name__)
 
 
 def _set(value: Any) -> str:
@@ -90,7 +90,7 @@ def _relation(value: Any) -> str:
     if isinstance(evaluated, sp.core.relational.Relational):
         comparison = ">" if evaluated.rel_op in ("<", ">") else ">="
         return f"{_positive(evaluated.gts - evaluated.lts)} {comparison} 0"
-    raise Unshowable(str(value))
+    raise UnshowableError(str(value))
 
 
 def _evaluated(value: Any) -> Any:
@@ -98,7 +98,7 @@ def _evaluated(value: Any) -> Any:
         return value.func(*map(_evaluated, value.args))
     if isinstance(value, sp.core.relational.Relational):
         return value.func(_simple(value.lhs), _simple(value.rhs))
-    raise Unshowable(str(value))
+    raise UnshowableError(str(value))
 
 
 def _equation(left: Any, right: Any) -> str:
@@ -108,7 +108,7 @@ def _equation(left: Any, right: Any) -> str:
             return render(value)
     if isinstance(left, sp.Expr) and isinstance(right, sp.Expr):
         return f"{_polynomial(left - right)} = 0"
-    raise Unshowable(f"{left} = {right}")
+    raise UnshowableError(f"{left} = {right}")
 
 
 def _is_name(value: Any) -> bool:
@@ -152,7 +152,7 @@ def _simple(expression: Any) -> Any:
     else:
         result = sp.expand(sp.cancel(result))
     if result.has(sp.nan, sp.zoo):
-        raise Unshowable(str(result))
+        raise UnshowableError(str(result))
     return result
 
 

@@ -21,6 +21,7 @@ _ASSIGNMENT = re.compile(
 )
 _APPROXIMATELY = re.compile(r"(?:=|\\approx(?![A-Za-z])|≈)\s?(?=\S)")
 _TWO_NAMES = re.compile(r"[a-z]\s?=\s?[a-z]")
+_SYMBOL_WORDS = ("pi", "inf", "infinity")
 _MAX_PASSES = 12
 
 
@@ -64,6 +65,6 @@ def _once(answer: str) -> str | None:
     if number is not None:
         return key_of(number)
     # Letters alone are a word, even where they could be a product of variables.
-    if is_formula(value) and not value.isalpha():
+    if is_formula(value) and (value in _SYMBOL_WORDS or not value.isalpha()):
         return None
     return plain(value) or None

@@ -33,89 +33,15 @@ _DEGREE = re.compile(r"\s?\^\s?(?:\\circ|\{\s?\\circ\s?\})$")
 _UNIT = re.compile(r"(?<=[0-9}%])(?P<gap> ?)(?P<words>[A-Za-z][A-Za-z ./]*)(?:\^\{?-?[0-9]\}?)?$")
 
 # Behind a number these change its value or say that more follows; anything else is a unit.
-_NOT_UNITS = frozenset(
-    [
-        "hundred",
-        "thousand",
-        "million",
-        "billion",
-        "trillion",
-        "dozen",
-        "dozens",
-        "half",
-        "halves",
-        "third",
-        "thirds",
-        "quarter",
-        "quarters",
-        "fourth",
-        "fourths",
-        "fifth",
-        "fifths",
-        "am",
-        "pm",
-        "and",
-        "or",
-        "if",
-        "when",
-        "for",
-        "to",
-        "mod",
-        "modulo",
-        "base",
-        "choose",
-        "times",
-        "plus",
-        "minus",
-        "over",
-        "by",
-        "divided",
-        "squared",
-        "cubed",
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "ln",
-        "log",
-        "exp",
-        "sqrt",
-        "pi",
-        "inf",
-        "infinity",
-        "less",
-        "more",
-        "than",
-        "remainder",
-        "factorial",
-        "is",
-        "are",
-        "not",
-    ]
-)
-_SHORT_UNITS = frozenset(
-    [
-        "cm",
-        "mm",
-        "km",
-        "kg",
-        "mg",
-        "ml",
-        "ft",
-        "in",
-        "oz",
-        "lb",
-        "lbs",
-        "hr",
-        "hrs",
-        "min",
-        "sec",
-        "mph",
-        "kph",
-    ]
-)
+_VALUE_WORDS = """
+    hundred thousand million billion trillion dozen dozens half halves third thirds quarter
+    quarters fourth fourths fifth fifths am pm and or if when for to mod modulo base choose times
+    plus minus over by divided squared cubed sin cos tan cot sec csc ln log exp sqrt pi inf
+    infinity less more than remainder factorial is are not
+"""
+_NOT_UNITS = frozenset(_VALUE_WORDS.split())
+_SHORT_UNIT_WORDS = "cm mm km kg mg ml ft in oz lb lbs hr hrs min sec mph kph"
+_SHORT_UNITS = frozenset(_SHORT_UNIT_WORDS.split())
 _MAX_UNIT_WORDS = 4
 
 

@@ -17,7 +17,7 @@ _UNICODE = str.maketrans(
         "\u00a0": " ",
         "\u2009": " ",
         "\u202f": " ",
-        "×": r"\times ",
+        "\N{MULTIPLICATION SIGN}": r"\times ",
         "·": r"\cdot ",
         "⋅": r"\cdot ",
         "÷": "/",
@@ -28,7 +28,7 @@ _UNICODE = str.maketrans(
         "≥": r"\ge ",
         "≠": r"\ne ",
         "±": r"\pm ",
-        "∪": r"\cup ",
+        "\N{UNION}": r"\cup ",
         "∩": r"\cap ",
         "∈": r"\in ",
         "°": r"^\circ",
@@ -65,7 +65,8 @@ _STYLED = re.compile(
 )
 _SEPARATOR = re.compile(r"\{,\}|,\\!")
 _NO_INK = re.compile(
-    r"\\[!,;:> ]|~|\\(?:q?quad|displaystyle|textstyle|left|right|[bB]igg?[lr]?|limits)(?![A-Za-z])"
+    r"(?<!\\)\\[!,;:> ]|~"
+    r"|\\(?:q?quad|displaystyle|textstyle|left|right|[bB]igg?[lr]?|limits)(?![A-Za-z])"
 )
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _ESCAPED = re.compile(r"\\([$%#_])")
@@ -73,25 +74,26 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[bpv]?matrix\}")
 # The parser multiplies neighbours: 1.2.3 would be 1.2 times .3, and "2 3" would be 6.
-_NEIGHBOURS = re.compile(r"\.[0-9]*\s?\.|[0-9] [0-9.]")
+_NEIGHBOURS = re.compile(r"\.[0-9]*\s?\.|(?<!_)[0-9] [0-9.]")
 _FORMULA = re.compile(r"[A-Za-z0-9\s+\-*/^_=<>()\[\]{}.,!|&\\$%]*")
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp sqrt".split()
-)
+_FUNCTION_NAMES = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp sqrt"
+FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 """Function names that an answer may spell without a backslash."""
 
 # The parser silently stops at, or misreads, commands that it does not know (7 \bmod 11 becomes
-# 11): an expression goes to it only if every command is one that it reads right.
-_KNOWN_COMMANDS = FUNCTIONS | frozenset(
-    r"""frac binom cdot times div pm mp pi cup cap setminus in infty le leq ge geq lt gt ne neq
+# 11, \Delta the same as \delta): an expression goes to it only if it reads every command right.
+_COMMAND_NAMES = r"""
+    frac binom cdot times div pm mp pi cup cap setminus in infty le leq ge geq lt gt ne neq
     emptyset varnothing mathbb lfloor rfloor lceil rceil overline bar vec sum prod int circ
+    langle rangle
     alpha beta gamma delta epsilon varepsilon theta lambda mu nu rho sigma tau phi varphi omega
-    Gamma Delta Theta Lambda Sigma Phi Omega { } \ """.split()
-)
+    { } \
+"""
+_KNOWN_COMMANDS = FUNCTIONS | frozenset(_COMMAND_NAMES.split())
 # In a formula A and a are two things, in prose one.
 _FORMAL = re.compile(r"[\\^_=+*/<>{}|]")
-_LINKS = frozenset(("and", "or", "inf"))
+_LINKS = frozenset(("and", "or", "inf", "infinity"))
 
 
 def tidy(answer: str) -> str:
@@ -177,7 +179,7 @@ def is_formula(text: str) -> bool:
 
 
 def _may_be_math(word: str) -> bool:
-    """Whether a run of letters can be a function, "and", or a product such as ``xyz``."""
+    """Whether a run of letters can be a function, a link, or a product such as ``xyz``."""
     if len(word) < 3:
         return word.lower() not in ("am", "pm")
     return word in FUNCTIONS or word in _LINKS or word in ascii_lowercase

@@ -1,0 +1,53 @@
+"""The `dynasor` command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from cluster.cli.errors import CliError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 (failed), 2 (wrong use), 130 (Ctrl-C).
+
+    Args:
+        argv: arguments without the program's name; None: those of this process.
+
+    Raises:
+        SystemExit: arguments that argparse refuses, or a request for help.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+        return status
+    except CliError as error:
+        print(f"dynasor: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dynasor: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Else Python complains once more when it flushes stdout on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Here, so that importing this package costs nothing.
+    from cluster.cli import ask, down, up
+
+    parser = argparse.ArgumentParser(
+        prog="dynasor", description="Serve reasoning programs, and ask them."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    ask.add_parser(commands)
+    up.add_parser(commands)
+    down.add_parser(commands)
+    return parser

@@ -1,0 +1,67 @@
+"""What `dynasor up` needs to know of a Serve config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.cli.errors import CliError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses to listen on that nobody can connect to, and what to connect to instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A Serve config.
+
+    Attributes:
+        host: where the HTTP proxy listens.
+        model: the served model's name.
+    """
+
+    path: Path
+    host: str
+    port: int
+    model: str
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine is served."""
+        return self.host in LOOPBACK
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where a client on this machine connects."""
+        return ANY.get(self.host, self.host), self.port
+
+    @property
+    def url(self) -> str:
+        """Base URL for a client on this machine."""
+        host, port = self.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def read_config(path: Path) -> Config:
+    """Read a Serve config; Serve itself checks the rest of it.
+
+    Raises:
+        CliError: there is no such file, or it is no Serve config.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise CliError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CliError(f"{path}: no YAML: {error}") from None
+    try:
+        applications: list[dict[str, Any]] = document["applications"]
+        http = document.get("http_options") or {}
+        model = ((applications[0].get("args") or {}).get("model") or {}).get("name", "abacus")
+        return Config(path, str(http.get("host", "127.0.0.1")), int(http.get("port", 8000)), model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise CliError(f"{path}: no Serve config (it needs a list of applications)") from None

@@ -1,0 +1,170 @@
+"""`dynasor up`: start a cluster on this machine and wait until it serves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.cli.config import Config, read_config
+from cluster.cli.errors import CliError
+from cluster.cli.server import RUN_DIR, Server
+
+POLL_S = 0.25
+SAY_EVERY_S = 10.0
+TAIL_LINES = 25
+STOP_TIMEOUT_S = 15.0
+QUESTION = "Start with 12. Multiply by 3. Subtract 6. Add 9. What is the result?"
+
+QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "PYTHONUNBUFFERED": "1"}
+LOOPBACK_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Makes Ray take 127.0.0.1 as this node's address, also on Linux, and listen there alone. (It
+replaces `--node-ip-address 127.0.0.1` by the machine's outward address.)"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser = commands.add_parser(
+        "up",
+        help="start a cluster on this machine",
+        description="Start `serve run CONFIG` in the background and wait until it serves. "
+        "Stop it with `dynasor down`.",
+    )
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG.yaml", help="a Serve config, see serve_configs/"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=180.0,
+        metavar="S",
+        help="seconds it has until it must serve (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=RUN_DIR,
+        metavar="DIR",
+        help="where its log and pid are kept (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start it, or find it running; returns 0.
+
+    Raises:
+        CliError: it did not come up; nothing is left running then.
+    """
+    config, server = read_config(args.config), Server(args.run_dir)
+    if healthy(config):
+        print(f"already running at {config.url}")
+        return 0
+    _check_free(config, server)
+    started = time.monotonic()
+    process = _start(config, server)
+    try:
+        _wait(config, server, process, args.timeout)
+    except BaseException:
+        server.stop(STOP_TIMEOUT_S)
+        raise
+    print(f"ready after {time.monotonic() - started:.0f} s: {config.url}/v1  (log: {server.log})")
+    print(f"\nTry:\n  {_curl(config)}\n  {_ask(config)}\nStop it: dynasor down")
+    return 0
+
+
+def healthy(config: Config) -> bool:
+    """Whether the endpoint answers that it can serve."""
+    import httpx
+
+    try:
+        return httpx.get(f"{config.url}/health", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _check_free(config: Config, server: Server) -> None:
+    if server.members():
+        where = f"see {server.log}, or stop it with `dynasor down`"
+        raise CliError(f"a server was started here and does not serve at {config.url}: {where}")
+    server.forget()
+    try:
+        socket.create_connection(config.address, timeout=1.0).close()
+    except OSError:
+        return
+    raise CliError(f"port {config.port} is taken by another program, which is no healthy cluster")
+
+
+def _start(config: Config, server: Server) -> subprocess.Popen[bytes]:
+    serve = Path(sys.executable).with_name("serve")
+    if not serve.is_file():
+        raise CliError(f"{serve} is missing: install the project's environment, see README.md")
+    # An address of its own: with none, Ray would join a cluster that runs here already.
+    command = [str(serve), "run", "--address", "local", str(config.path)]
+    loopback = LOOPBACK_RAY if config.loopback else {}
+    return server.start(command, {**QUIET_RAY, **loopback, **os.environ})
+
+
+def _wait(
+    config: Config, server: Server, process: subprocess.Popen[bytes], timeout_s: float
+) -> None:
+    started = time.monotonic()
+    with _waiting(config) as show:
+        while not healthy(config):
+            try:
+                status = process.wait(POLL_S)
+                raise CliError(_failed(server, f"it ended with status {status}"))
+            except subprocess.TimeoutExpired:
+                elapsed = time.monotonic() - started
+            if elapsed > timeout_s:
+                raise CliError(_failed(server, f"it does not serve after {timeout_s:g} s"))
+            show(elapsed)
+
+
+@contextmanager
+def _waiting(config: Config) -> Iterator[Any]:
+    """Gives a function that shows how long it takes, in seconds."""
+    said = f"starting {config.path}"
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        with Console().status(said) as status:
+            yield lambda elapsed: status.update(f"{said} … {elapsed:.0f} s")
+        return
+    print(f"{said} …", flush=True)
+    next_at = SAY_EVERY_S
+
+    def say(elapsed: float) -> None:
+        nonlocal next_at
+        if elapsed >= next_at:
+            next_at += SAY_EVERY_S
+            print(f"… {elapsed:.0f} s", flush=True)
+
+    yield say
+
+
+def _failed(server: Server, why: str) -> str:
+    return f"{why}; the end of {server.log}:\n{server.tail(TAIL_LINES)}"
+
+
+def _curl(config: Config) -> str:
+    body = {
+        "model": config.model,
+        "messages": [{"role": "user", "content": QUESTION}],
+        "program": {"algorithm": "self_consistency", "max_branches": 8},
+    }
+    return shlex.join(["curl", "-s", f"{config.url}/v1/chat/completions", "-d", json.dumps(body)])
+
+
+def _ask(config: Config) -> str:
+    url = [] if config.url == "http://127.0.0.1:8000" else ["--url", config.url]
+    return shlex.join(["dynasor", "ask", QUESTION, *url])

@@ -1,0 +1,107 @@
+"""From a program's result to the chains that are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.ingress.errors import generation_failed
+from cluster.ingress.models import PLAIN
+from cluster.ingress.prompts import Prompt, Prompts
+from cluster.ingress.reasoning import Marks, split
+from cluster.ingress.solution import (
+    Chain,
+    CompletionDetails,
+    PromptDetails,
+    Solution,
+    Usage,
+    finish_reason,
+    program_info,
+)
+from dynasor.inputs import Submit
+from dynasor.result import BranchResult, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A query on its way.
+
+    Attributes:
+        prompt: its prompt, tokenized.
+        marks: what divides a chain into reasoning and content; None: it is not divided.
+    """
+
+    submit: Submit
+    prompt: Prompt
+    marks: Marks | None
+
+    @property
+    def plain(self) -> bool:
+        """All completions are wanted, and none of them votes."""
+        return self.submit.query.program.algorithm == PLAIN
+
+
+class Chains:
+    """Reads results. ``default_policy`` is the policy of programs that name none."""
+
+    def __init__(self, prompts: Prompts, default_policy: str) -> None:
+        self._prompts = prompts
+        self._default_policy = default_policy
+
+    def solution(self, task: Task, result: Result) -> Solution:
+        """What the caller gets. Raises ApiError (500) where the engines failed."""
+        shown = _shown(task, result)
+        errors = [b.message for b in result.branches if b.finish == "error"]
+        if result.stop == "failed" or (task.plain and errors):
+            raise generation_failed(next(filter(None, errors), "no chain could be run"))
+        chains = tuple(self._chain(task, branch) for branch in shown)
+        spec = task.submit.query.program
+        return Solution(
+            query_id=result.query_id,
+            chains=chains or (Chain("", "", None, "length", None),),
+            usage=self._usage(task, result, shown),
+            program=program_info(result, spec, self._default_policy),
+        )
+
+    def _chain(self, task: Task, branch: BranchResult) -> Chain:
+        text = self._text(task, branch)
+        piece = split(text, task.marks, task.prompt.thinking)
+        reason = finish_reason(branch)
+        return Chain(text, piece.content, piece.reasoning or None, reason, branch.stop_reason)
+
+    def _text(self, task: Task, branch: BranchResult) -> str:
+        tokens, prompt = branch.tokens, task.prompt.tokens
+        stop = branch.stop_reason
+        if isinstance(stop, str):
+            text = self._prompts.continuation(prompt, tokens)
+            # The engine does not look for stop strings before this many tokens.
+            minimum = tokens[: task.submit.query.sampling.min_tokens]
+            searched = len(self._prompts.continuation(prompt, minimum)) if minimum else 0
+            at = text.find(stop, max(0, searched + 1 - len(stop)))
+            return text if at < 0 else text[:at]
+        ended_by_token = branch.finish == "stop" and len(tokens) > 0
+        if ended_by_token and (tokens[-1] == stop or self._prompts.is_end(tokens[-1])):
+            tokens = tokens[:-1]
+        return self._prompts.continuation(prompt, tokens)
+
+    def _usage(self, task: Task, result: Result, shown: list[BranchResult]) -> Usage:
+        count = result.tokens
+        cached = result.branches[0].cached_tokens if result.branches else 0
+        details = None
+        if task.marks is not None:
+            content = [self._prompts.content_tokens(branch.tokens) for branch in shown]
+            known = [tokens for tokens in content if tokens is not None]
+            if len(known) == len(content):
+                details = CompletionDetails(count.generated - sum(known))
+        return Usage(
+            prompt_tokens=count.prompt,
+            completion_tokens=count.generated,
+            total_tokens=count.prompt + count.generated,
+            prompt_tokens_details=PromptDetails(min(cached, count.prompt)),
+            completion_tokens_details=details,
+        )
+
+
+def _shown(task: Task, result: Result) -> list[BranchResult]:
+    if task.plain:
+        return list(result.branches)
+    return [branch for branch in result.branches if branch.branch == result.chosen]

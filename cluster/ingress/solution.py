@@ -1,0 +1,189 @@
+"""What a caller gets back: the chosen chain, what it cost, and how the program came to it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from dynasor.certaindex import Certaindex
+from dynasor.query import ProgramSpec
+from dynasor.result import BranchResult, Progress, Result, StopReason
+from dynasor.work import BranchKind, Finish
+
+FinishReason = Literal["stop", "length"]
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """A chain that is shown.
+
+    Attributes:
+        text: all of it, without special tokens.
+        content: its answer part; where reasoning is not split off, everything.
+        reasoning: the thinking before it; None: there was none.
+        finish_reason: as in OpenAI's API; a chain whose compute was taken back ends by "length".
+        stop_reason: the stop string or token id that ended it.
+    """
+
+    text: str
+    content: str
+    reasoning: str | None
+    finish_reason: FinishReason
+    stop_reason: str | int | None
+
+
+class PromptDetails(msgspec.Struct, frozen=True):
+    """``cached_tokens``: prompt tokens that the first chain found in a prefix cache."""
+
+    cached_tokens: int
+
+
+class CompletionDetails(msgspec.Struct, frozen=True):
+    """``reasoning_tokens``: generated tokens that are not in the shown content."""
+
+    reasoning_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens spent. ``completion_tokens`` counts all that were generated: kept, discarded and
+    probes; ``prompt_tokens`` counts the prompt once."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptDetails
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class VoteInfo(msgspec.Struct, frozen=True):
+    """An answer and the number of chains behind it."""
+
+    answer: str
+    count: int
+
+
+class BranchInfo(msgspec.Struct, frozen=True):
+    """A branch: why it ended, what it cost and said, where it ran, how often it was placed."""
+
+    branch: int
+    kind: BranchKind
+    finish: Finish | None
+    tokens: int
+    answer: str | None
+    replica: str | None
+    runs: int
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Tokens by kind; see `dynasor.result.TokenCount`."""
+
+    prompt: int
+    kept: int
+    discarded: int
+    probe: int
+    cached: int
+    generated: int
+
+
+class ProgramInfo(msgspec.Struct, frozen=True):
+    """How a program ended.
+
+    Attributes:
+        answer: the chosen answer as its chain wrote it; None: no chain says one.
+        certaindex: how settled it is, in [0, 1].
+        votes: answers, most votes first.
+        abstained: chains that ended without an answer.
+        stop: why the program ended, see `dynasor.result.StopReason`.
+        elapsed_s: from submission to the result.
+    """
+
+    algorithm: str
+    policy: str
+    answer: str | None
+    certaindex: float
+    votes: tuple[VoteInfo, ...]
+    abstained: int
+    branches: tuple[BranchInfo, ...]
+    tokens: Tokens
+    stop: StopReason
+    elapsed_s: float
+
+
+class Solution(msgspec.Struct, frozen=True):
+    """The outcome of a query.
+
+    Attributes:
+        chains: all completions of a plain request; of a program, the chosen chain.
+    """
+
+    query_id: str
+    chains: tuple[Chain, ...]
+    usage: Usage
+    program: ProgramInfo
+
+    @property
+    def content(self) -> str:
+        """Content of the first chain."""
+        return self.chains[0].content
+
+    @property
+    def reasoning(self) -> str | None:
+        """Reasoning of the first chain."""
+        return self.chains[0].reasoning
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """Why the first chain ended."""
+        return self.chains[0].finish_reason
+
+
+def program_info(result: Result, spec: ProgramSpec, default_policy: str) -> ProgramInfo:
+    """What is told about a program that ended."""
+    count = result.tokens
+    return ProgramInfo(
+        algorithm=spec.algorithm,
+        policy=spec.policy or default_policy,
+        answer=None if result.answer is None else result.answer.text,
+        certaindex=result.certaindex.value,
+        votes=_votes(result.certaindex),
+        abstained=result.certaindex.abstained,
+        branches=tuple(_branch_info(branch) for branch in result.branches),
+        tokens=Tokens(
+            count.prompt, count.kept, count.discarded, count.probe, count.cached, count.generated
+        ),
+        stop=result.stop,
+        elapsed_s=round(result.elapsed_s, 6),
+    )
+
+
+def progress_info(progress: Progress) -> dict[str, Any]:
+    """What is told about a program that runs."""
+    return {
+        "certaindex": progress.certaindex.value,
+        "votes": _votes(progress.certaindex),
+        "abstained": progress.certaindex.abstained,
+        "branches": progress.branches,
+        "generated": progress.generated,
+        "elapsed_s": round(progress.elapsed_s, 6),
+    }
+
+
+def finish_reason(branch: BranchResult) -> FinishReason:
+    """OpenAI's word for how a branch ended."""
+    return "stop" if branch.finish == "stop" else "length"
+
+
+def _votes(certaindex: Certaindex) -> tuple[VoteInfo, ...]:
+    return tuple(VoteInfo(vote.answer, vote.count) for vote in certaindex.votes)
+
+
+def _branch_info(branch: BranchResult) -> BranchInfo:
+    return BranchInfo(
+        branch=branch.branch,
+        kind=branch.kind,
+        finish=branch.finish,
+        tokens=len(branch.tokens),
+        answer=None if branch.answer is None else branch.answer.text,
+        replica=branch.replica,
+        runs=branch.runs,
+    )

@@ -1,0 +1,204 @@
+"""Controller, links and runners in one loop, with fake engines: the shell without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.controller.shell import Shell
+from cluster.engine.link import Link
+from cluster.engine.runner import Runner
+from cluster.protocol import Refused, pack, unpack_report
+from cluster.settings import ControllerSettings
+from dynasor.inputs import Submit
+from dynasor.journal import replay
+from dynasor.messages import ReplicaInfo
+from dynasor.query import Query
+from dynasor.result import Progress, Result
+from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
+from tests.waiting import until
+
+FAST = {"replica_timeout_s": 0.4, "poll_hold_s": 0.1, "settle_s": 0.05, "progress_period_s": 0.01}
+
+
+class Calls:
+    """`ControllerCalls` in one process; ``cut`` makes the line fail, ``slow`` delays polls."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.cut = False
+        self.reply_order: asyncio.Event | None = None
+
+    def _check(self) -> None:
+        if self.cut:
+            raise ConnectionError("the line is cut")
+
+    async def attach(self, replica: str, info: ReplicaInfo) -> str:
+        self._check()
+        return self.shell.attach(replica, info)
+
+    async def detach(self, replica: str) -> None:
+        self.shell.detach(replica)
+
+    async def poll(self, replica: str, epoch: str) -> bytes:
+        self._check()
+        batch = pack(await self.shell.poll(replica, epoch))
+        if self.reply_order is not None and len(batch) > 100:
+            await self.reply_order.wait()
+        self._check()
+        return batch
+
+    async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
+        self._check()
+        return pack(self.shell.report(replica, epoch, unpack_report(report)))
+
+
+class Cluster:
+    """A shell with replicas that can be added and cut off."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.sent = Sent()
+        self.shell = Shell(ControllerSettings(**{**FAST, **settings}), self.sent)  # type: ignore[arg-type]
+        self.engines: dict[str, FakeEngine] = {}
+        self.calls: dict[str, Calls] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ids = itertools.count(1)
+
+    def add(self, name: str, length: int = 10, slots: int = 8) -> FakeEngine:
+        engine = self.engines[name] = FakeEngine(length, slots)
+        calls = self.calls[name] = Calls(self.shell)
+        link = Link(name, Runner(engine, LastWord(), self.sent), calls, tokens_wait_s=0.01)
+        self._tasks.append(asyncio.get_running_loop().create_task(link.serve(engine.info)))
+        return engine
+
+    async def solve(self, **program: Any) -> Result | Refused:
+        watched = program.pop("watched", False)
+        prompt = program.pop("prompt", (1, 2, 3))
+        query = Query(prompt="x", program=program)  # type: ignore[arg-type]
+        sink = "tcp://user" if watched else None
+        return await self.shell.solve(
+            Submit(f"q{next(self._ids)}", query, prompt, sink=sink, watched=watched)
+        )
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.shell.close()
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    made = Cluster()
+    yield made
+    await made.close()
+
+
+def done(result: Result | Refused) -> Result:
+    assert isinstance(result, Result)
+    return result
+
+
+async def test_a_query_is_answered_by_several_replicas(cluster: Cluster) -> None:
+    cluster.add("a")
+    cluster.add("b")
+    await until(lambda: cluster.shell.status().replicas == 2)
+    result = done(await cluster.solve(max_branches=8, policy="even"))
+    assert result.stop == "complete" and result.answer is not None and result.answer.text == "9"
+    assert {branch.replica for branch in result.branches} == {"a", "b"}
+    assert result.tokens.kept == 80
+
+
+async def test_queries_wait_for_the_first_replica(cluster: Cluster) -> None:
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=3))
+    await until(lambda: cluster.shell.status().programs == 1)
+    cluster.add("late")
+    assert done(await waiting).answer is not None
+
+
+async def test_a_replica_whose_line_is_cut_loses_its_branches_to_another(cluster: Cluster) -> None:
+    first = cluster.add("a", length=30)
+    await until(lambda: cluster.shell.status().replicas == 1)
+    first.paused.clear()
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=4, policy="even"))
+    await until(lambda: len(first.live) == 4)
+    cluster.calls["a"].cut = True
+    cluster.add("b", length=30)
+    result = done(await waiting)
+    assert {branch.replica for branch in result.branches} == {"b"}
+    assert all(branch.runs == 2 for branch in result.branches)
+    await until(lambda: not first.live)
+
+
+async def test_a_replica_comes_back_after_its_line_was_cut(cluster: Cluster) -> None:
+    cluster.add("a")
+    await until(lambda: cluster.shell.status().replicas == 1)
+    cluster.calls["a"].cut = True
+    await until(lambda: cluster.shell.status().replicas == 0)
+    cluster.calls["a"].cut = False
+    assert done(await cluster.solve(max_branches=2)).stop in ("complete", "certain")
+
+
+async def test_batches_that_overtake_each_other_are_applied_in_order(cluster: Cluster) -> None:
+    engine = cluster.add("a", length=400, slots=2)
+    calls = cluster.calls["a"]
+    await until(lambda: cluster.shell.status().replicas == 1)
+    calls.reply_order = asyncio.Event()
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=2, deadline_s=0.2))
+    assert done(await waiting).stop == "deadline"
+    calls.reply_order.set()
+    await until(lambda: cluster.shell.status().programs == 0 and not engine.live)
+    assert done(await cluster.solve(max_branches=2, deadline_s=5)).stop != "deadline"
+
+
+async def test_a_caller_that_leaves_stops_its_program(cluster: Cluster) -> None:
+    engine = cluster.add("a")
+    engine.paused.clear()
+    await until(lambda: cluster.shell.status().replicas == 1)
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=4))
+    await until(lambda: len(engine.live) == 4)
+    waiting.cancel()
+    engine.paused.set()
+    await until(lambda: not engine.live and cluster.shell.status().programs == 0)
+
+
+async def test_progress_reaches_the_one_who_watches(cluster: Cluster) -> None:
+    cluster.add("a", length=100)
+    await until(lambda: cluster.shell.status().replicas == 1)
+    await cluster.solve(max_branches=8, watched=True)
+    shown = [item for _, item in cluster.sent.items if isinstance(item, Progress)]
+    assert shown and all(0 <= item.certaindex.value <= 1 for item in shown)
+
+
+async def test_overload_is_refused_at_the_door() -> None:
+    cluster = Cluster(max_programs=1)
+    waiting = asyncio.ensure_future(cluster.solve())
+    await until(lambda: cluster.shell.status().programs == 1)
+    refused = await cluster.solve()
+    assert isinstance(refused, Refused) and "max_programs" in refused.message
+    waiting.cancel()
+    await cluster.close()
+
+
+async def test_an_engine_that_refuses_all_branches_gives_a_failed_result(cluster: Cluster) -> None:
+    cluster.add("a")
+    result = done(await cluster.solve(max_branches=3, prompt=(666,)))
+    assert result.stop == "failed"
+    assert {branch.message for branch in result.branches} == {"the prompt is cursed"}
+
+
+async def test_the_event_log_replays_to_the_same_decisions(tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    cluster = Cluster(event_log=log)
+    cluster.add("a")
+    cluster.add("b", length=400)
+    results = [cluster.solve(max_branches=6, deadline_s=0.5) for _ in range(5)]
+    await asyncio.gather(*results)
+    await cluster.close()
+    settings = ControllerSettings(**{**FAST})  # type: ignore[arg-type]
+    assert replay(log.read_bytes().splitlines(), settings) > 20

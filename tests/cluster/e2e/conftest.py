@@ -1,0 +1,99 @@
+"""One running application for all end-to-end tests, started as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Application:
+    """The running application.
+
+    Attributes:
+        pid: the process that `dynasor up` started.
+        event_log: the controller's log of all inputs and decisions.
+    """
+
+    url: str
+    home: Path
+    pid: int
+    event_log: Path
+
+    @property
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+
+    def health(self) -> dict[str, Any]:
+        status: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=10).json()
+        return status
+
+    def log(self) -> str:
+        return (self.home / ".run" / "serve.log").read_text(errors="replace")
+
+    def processes(self, title: str) -> list[psutil.Process]:
+        """Its live processes whose title contains ``title``."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "status"]):
+            command = " ".join(process.info["cmdline"] or ())
+            if title in command and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        mine = {self.pid, *(child.pid for child in psutil.Process(self.pid).children(True))}
+        return [process for process in found if mine & _ancestry(process)]
+
+
+def _ancestry(process: psutil.Process) -> set[int]:
+    return {process.pid, *(parent.pid for parent in process.parents())}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    home = tmp_path_factory.mktemp("application")
+    config = yaml.safe_load((ROOT / "serve_configs" / "local.yaml").read_text())
+    port = _free_port()
+    config["http_options"]["port"] = port
+    event_log = home / "events.jsonl"
+    config["applications"][0]["args"]["controller"]["event_log"] = str(event_log)
+    (home / "config.yaml").write_text(yaml.safe_dump(config))
+    dynasor = [sys.executable, "-m", "cluster.cli"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*dynasor, "up", "config.yaml"], cwd=home, env=env, check=True, timeout=240)
+    try:
+        pid = int((home / ".run" / "serve.pid").read_text().split()[0])
+        yield Application(f"http://127.0.0.1:{port}", home, pid, event_log)
+    finally:
+        subprocess.run([*dynasor, "down"], cwd=home, env=env, check=True, timeout=120)
+
+
+@pytest.fixture
+def client(application: Application) -> openai.OpenAI:
+    return application.client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the application, and comes last: unit tests fail sooner."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in here:
+        item.add_marker("cluster")
+    items[:] = [item for item in items if item not in here] + here

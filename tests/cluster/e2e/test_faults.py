@@ -1,0 +1,51 @@
+"""Engines killed in the middle of a query: the query answers, the replica comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import openai
+import pytest
+
+from tests.cluster.e2e.conftest import Application
+from tests.waiting import until
+
+HARD: Any = [
+    {"role": "system", "content": "Think hard."},
+    {"role": "user", "content": "Start with 28. Multiply by 2. Add 6. What is the result?"},
+]
+
+
+@pytest.mark.parametrize("victim", ["ray::ServeReplica:dynasor:Engine", "VLLM::EngineCore"])
+async def test_a_killed_engine_costs_no_answer(application: Application, victim: str) -> None:
+    assert application.health()["replicas"] == 2
+    before = {process.pid for process in application.processes("VLLM::EngineCore")}
+    assert len(before) == 2
+    client = openai.AsyncOpenAI(
+        base_url=f"{application.url}/v1", api_key="none", max_retries=0, timeout=120
+    )
+    program = {"max_branches": 64, "policy": "even"}
+    asking = asyncio.create_task(
+        client.chat.completions.create(
+            model="abacus", messages=HARD, extra_body={"program": program}
+        )
+    )
+    await until(lambda: application.health()["runs"] == 64)
+    killed = application.processes(victim)[0]
+    killed.kill()
+    reply = await asking
+    answer: Any = reply.model_extra["program"]  # type: ignore[index]
+    assert len(answer["branches"]) == 64
+    assert {branch["finish"] for branch in answer["branches"]} <= {"stop", "length"}
+    assert answer["answer"] == "62"
+    assert any(branch["runs"] > 1 for branch in answer["branches"])
+
+    def healed() -> bool:
+        cores = {process.pid for process in application.processes("VLLM::EngineCore")}
+        return application.health()["replicas"] == 2 and len(cores) == 2 and cores != before
+
+    await until(healed, seconds=120)
+    again = await client.chat.completions.create(model="abacus:self-consistency", messages=HARD)
+    assert again.model_extra["program"]["stop"] in ("certain", "complete")  # type: ignore[index]
+    await client.close()

@@ -1,0 +1,151 @@
+"""The runner keeps leases, stops on command, and reports every token exactly once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.engine.runner import Runner
+from dynasor.messages import Close, Extend, Open, Report, RunReport, Start, Stop
+from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
+from tests.waiting import until
+
+OPEN = Open("p", (7, 8, 9), {"temperature": 1.0}, read_answers=True)
+
+
+def start(run: int = 1, lease: int = 100, limit: int = 100, **changes: Any) -> Start:
+    fields = {"generated": (), "prefix": (), "branch": run, "program": "p", **changes}
+    return Start(run=run, lease=lease, max_tokens=limit, **fields)
+
+
+def make(length: int = 10) -> tuple[Runner, FakeEngine, Sent]:
+    engine, sent = FakeEngine(length), Sent()
+    return Runner(engine, LastWord(), sent), engine, sent
+
+
+async def gather_until_end(runner: Runner) -> list[RunReport]:
+    """All reports of one run, up to the one with its end."""
+    reports: list[RunReport] = []
+    while not reports or reports[-1].end is None:
+        await runner.news.wait()
+        reports += runner.take_report().runs
+    return reports
+
+
+async def test_a_branch_runs_to_its_end_and_every_token_is_reported_once() -> None:
+    runner, engine, _ = make(length=10)
+    await runner.apply((OPEN, start()))
+    reports = await gather_until_end(runner)
+    tokens = [token for report in reports for token in report.tokens]
+    assert tokens == list(range(10))
+    assert [report.start for report in reports] == [
+        sum(len(earlier.tokens) for earlier in reports[:i]) for i in range(len(reports))
+    ]
+    end = reports[-1].end
+    assert end is not None and end.reason == "stop" and end.answer is not None
+    assert end.answer.text == "9"
+    assert engine.contexts["run-1"] == (7, 8, 9)
+    await until(lambda: runner.running == 0)
+
+
+async def test_a_lease_that_is_not_extended_ends_the_run() -> None:
+    runner, engine, _ = make(length=50)
+    await runner.apply((OPEN, start(lease=5)))
+    reports = await gather_until_end(runner)
+    end = reports[-1].end
+    assert end is not None and end.reason == "lease" and end.answer is None
+    assert 5 <= sum(len(report.tokens) for report in reports) <= 6
+    assert not engine.live
+
+
+async def test_an_extended_lease_goes_on_in_the_same_request() -> None:
+    runner, engine, _ = make(length=20)
+    engine.paused.clear()
+    await runner.apply((OPEN, start(lease=5), Extend(1, 100)))
+    engine.paused.set()
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "stop"
+    assert len(engine.contexts) == 1
+
+
+async def test_a_resumed_branch_continues_after_its_tokens() -> None:
+    runner, engine, _ = make(length=4)
+    await runner.apply((OPEN, start(generated=(0, 1, 2), prefix=(5,), limit=10)))
+    reports = await gather_until_end(runner)
+    assert engine.contexts["run-1"] == (7, 8, 9, 5, 0, 1, 2)
+    assert engine.sampling["run-1"]["max_tokens"] == 7
+    assert reports[0].start == 3
+
+
+async def test_a_branch_at_its_limit_ends_without_the_engine() -> None:
+    runner, engine, _ = make()
+    await runner.apply((OPEN, start(generated=(0, 1), limit=2)))
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "length"
+    assert not engine.contexts
+
+
+async def test_stop_ends_a_run_and_reports_what_it_has() -> None:
+    runner, engine, _ = make(length=400)
+    await runner.apply((OPEN, start(lease=400, limit=400)))
+    await runner.news.wait()
+    await runner.apply((Stop(1), Stop(1), Close("p")))
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "stopped"
+    assert not engine.live
+
+
+async def test_commands_for_unknown_runs_do_nothing() -> None:
+    runner, _, _ = make()
+    await runner.apply((Stop(99), Extend(99, 5), Close("nobody")))
+    assert runner.take_report() == Report()
+
+
+async def test_a_refused_request_ends_as_error_and_others_go_on() -> None:
+    runner, engine, _ = make()
+    cursed = Open("cursed", (666,), {}, read_answers=True)
+    await runner.apply((OPEN, cursed, start(1, program="cursed"), start(2)))
+    ends: dict[int, str] = {}
+    while len(ends) < 2:
+        await runner.news.wait()
+        ends |= {run.run: run.end.reason for run in runner.take_report().runs if run.end}
+    assert ends == {1: "error", 2: "stop"}
+    assert not runner.broken.done()
+
+
+async def test_a_broken_engine_is_noticed() -> None:
+    runner, engine, _ = make(length=400)
+    await runner.apply((OPEN, start(lease=400, limit=400)))
+    await runner.news.wait()
+    engine.failure = RuntimeError("engine core died")
+    assert await runner.broken is engine.failure
+
+
+async def test_streamed_text_goes_to_the_sink_with_its_position() -> None:
+    runner, _, sent = make(length=3)
+    streamed = Open("p", (7,), {}, read_answers=False, sink="tcp://user")
+    await runner.apply((streamed, start(generated=(0, 1))))
+    await gather_until_end(runner)
+    assert {address for address, _ in sent.items} == {"tcp://user"}
+    deltas = [item for _, item in sent.items]
+    assert "".join(delta.text for delta in deltas) == "0 1 2 "
+    assert [delta.start for delta in deltas] == [2, 3, 4]
+
+
+async def test_dropping_everything_frees_the_engine() -> None:
+    runner, engine, _ = make(length=400)
+    await runner.apply((OPEN, *(start(run, lease=400, limit=400) for run in range(1, 5))))
+    await runner.news.wait()
+    await runner.drop_all()
+    assert runner.running == 0 and not engine.live
+    assert runner.take_report() == Report()
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_max_tokens_ends_with_length(limit: int) -> None:
+    runner, _, _ = make(length=10)
+    await runner.apply((OPEN, start(limit=limit)))
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "length"
+    assert sum(len(report.tokens) for report in reports) == limit

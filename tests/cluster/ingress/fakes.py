@@ -1,0 +1,92 @@
+"""A controller without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from cluster.ingress.prompts import Prompts
+from cluster.protocol import Refused, Status
+from dynasor.answers import Answer
+from dynasor.certaindex import Certaindex, Vote
+from dynasor.inputs import Submit
+from dynasor.result import BranchResult, Result, StopReason, TokenCount
+from dynasor.work import Finish
+
+Reply = Callable[[Submit], Awaitable[Result | Refused]]
+
+
+class FakeController:
+    """Answers with ``reply``; by default every chain says ``text``."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self.prompts = prompts
+        self.submits: list[Submit] = []
+        self.cancelled: list[str] = []
+        self.replicas = 1
+        self.text = "2+2=4\n</think>\nThe answer is 4."
+        self.reply: Reply = self.finish
+        self.changed = asyncio.Event()
+
+    async def solve(self, submit: Submit) -> Result | Refused:
+        self.submits.append(submit)
+        self.changed.set()
+        return await self.reply(submit)
+
+    def cancel(self, query_id: str) -> None:
+        self.cancelled.append(query_id)
+        self.changed.set()
+
+    async def status(self) -> Status:
+        return Status(self.replicas, len(self.submits), 0)
+
+    async def finish(self, submit: Submit) -> Result:
+        params = submit.query.program.params.model_dump()
+        count = params.get("n") or params["max_branches"]
+        return self.result(submit, [self.text] * count)
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        return self.prompts._encode(text, special=False)
+
+    def branch(
+        self,
+        number: int,
+        text: str,
+        *,
+        finish: Finish | None = "stop",
+        stop_reason: str | int | None = None,
+        answer: Answer | None = None,
+        runs: int = 1,
+        message: str = "",
+    ) -> BranchResult:
+        tokens = self.tokens(text + ("<|end|>" if finish == "stop" and not stop_reason else ""))
+        return BranchResult(
+            number, "sample", tokens, finish, stop_reason, answer, 3, "replica-0", runs, message
+        )
+
+    def result(
+        self,
+        submit: Submit,
+        texts: Iterable[str] = (),
+        *,
+        branches: Iterable[BranchResult] | None = None,
+        stop: StopReason = "complete",
+        votes: Iterable[Vote] = (),
+        answer: Answer | None = None,
+        chosen: int | None = 0,
+    ) -> Result:
+        if branches is None:
+            branches = [self.branch(number, text) for number, text in enumerate(texts)]
+        branches = tuple(branches)
+        kept = sum(len(b.tokens) for b in branches if b.finish in ("stop", "length"))
+        discarded = sum(len(b.tokens) for b in branches) - kept
+        return Result(
+            query_id=submit.query_id,
+            stop=stop,
+            answer=answer,
+            chosen=chosen if branches else None,
+            certaindex=Certaindex(0.75 if votes else 0.0, tuple(votes), 1 if votes else 0),
+            branches=branches,
+            tokens=TokenCount(len(submit.prompt), kept, discarded, 0, 3 * len(branches)),
+            elapsed_s=0.25,
+        )

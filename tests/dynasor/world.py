@@ -1,0 +1,477 @@
+"""A fleet in virtual time: carries out the core's commands as engine replicas do.
+
+Every chain is scripted: how long it gets and what it answers. Token ids follow from the query, the
+branch and the position, so that a branch that goes on elsewhere can be checked token by token.
+The world asserts what a replica may rely on; a core that breaks it fails the test at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dynasor.answers.answer import Answer
+from dynasor.core import Core, Step
+from dynasor.inputs import Input, Submit
+from dynasor.journal import Entry, encode
+from dynasor.messages import (
+    Close,
+    Command,
+    End,
+    Extend,
+    Open,
+    ReplicaInfo,
+    Report,
+    Reset,
+    RunReport,
+    Start,
+    Stop,
+)
+from dynasor.query import Query
+from dynasor.result import Progress, Result
+from dynasor.settings import CoreSettings
+
+STEP_S = 0.05
+CHUNK = 8
+"""Tokens of each run in one step."""
+CACHED = 7
+"""What every run reports as found in the prefix cache."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the model does with one branch, if nobody stops it."""
+
+    length: int = 20
+    answer: str | None = None
+    end: Literal["stop", "error"] = "stop"
+
+
+Script = Callable[[str, int], Chain]
+
+
+def answering(*answers: str | None, length: int = 20) -> Script:
+    """Branch i answers ``answers[i]``, the last one from there on."""
+    return lambda _, branch: Chain(length, answers[min(branch, len(answers) - 1)])
+
+
+def token(query_id: str, branch: int, position: int) -> int:
+    """The id of a generated token, the same wherever it is generated."""
+    return sum(query_id.encode()) * 1_000_000 + branch * 10_000 + position
+
+
+def info(
+    slots: int = 8, kv_tokens: int = 100_000, block_size: int = 16, max_model_len: int = 4096
+) -> ReplicaInfo:
+    return ReplicaInfo(slots, kv_tokens, block_size, max_model_len)
+
+
+@dataclass
+class SimRun:
+    """A run on a replica. ``total`` counts the branch's tokens, earlier runs included."""
+
+    start: Start
+    lease: int
+    total: int
+    reported: int
+    end: End | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.start.program, self.start.branch
+
+
+@dataclass
+class SimReplica:
+    """One engine replica.
+
+    Attributes:
+        attachment: number of its attachment; 0: it was reset and has to attach again.
+        heard_at: when the core last heard of it.
+        open: its runs of whose end the core has not heard.
+        silent: it works, but nothing gets through, either way.
+        holding: its reports are held back; its heartbeat is not.
+    """
+
+    id: str
+    info: ReplicaInfo
+    attachment: int
+    heard_at: float
+    inbox: list[Command] = field(default_factory=list)
+    opened: dict[str, Open] = field(default_factory=dict)
+    runs: dict[int, SimRun] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+    silent: bool = False
+    holding: bool = False
+    held: list[Report] = field(default_factory=list)
+
+    @property
+    def live(self) -> list[SimRun]:
+        return [run for run in self.runs.values() if run.end is None]
+
+    def reset(self) -> None:
+        """Drop everything; it attaches again when it can."""
+        self.attachment = 0
+        self.inbox.clear()
+        self.opened.clear()
+        self.runs.clear()
+        self.open.clear()
+
+
+@dataclass
+class Placed:
+    """A run as the core knows it: whose it is and where it was started.
+
+    Attributes:
+        owner: the submission it belongs to, whatever its id is used for later.
+        stopped: a stop was sent.
+    """
+
+    start: Start
+    owner: Submit
+    replica: str
+    attachment: int
+    stopped: bool = False
+
+
+class World:
+    """A core, its replicas and their callers.
+
+    Attributes:
+        results: by query id.
+        result_at: when each came.
+        commands: every command in the order it was given, with the replica it went to.
+        placed: every run there was.
+        generated: tokens generated for a query, by whatever run.
+        credited: tokens per (query, branch) that reached the core in time.
+        journal: the core's event log.
+    """
+
+    def __init__(self, script: Script | None = None, **knobs: Any) -> None:
+        self.settings = CoreSettings(**knobs)
+        self.core = Core(self.settings, self._log)
+        self.now = 100.0
+        self.replicas: dict[str, SimReplica] = {}
+        self.submissions: dict[str, Submit] = {}
+        self.results: dict[str, Result] = {}
+        self.result_at: dict[str, float] = {}
+        self.progress: list[Progress] = []
+        self.commands: list[tuple[str, Command]] = []
+        self.placed: dict[int, Placed] = {}
+        self.generated: Counter[str] = Counter()
+        self.credited: Counter[tuple[str, int]] = Counter()
+        self.journal: list[bytes] = []
+        self._script = script or answering("42")
+        self._attachments = 0
+
+    # What callers do.
+
+    def submit(
+        self,
+        query_id: str = "q",
+        *,
+        prompt: int | tuple[int, ...] = 32,
+        watched: bool = False,
+        sampling: dict[str, Any] | None = None,
+        **program: Any,
+    ) -> None:
+        """Submit a query; ``prompt`` is its token ids, or how many of its own it has."""
+        if isinstance(prompt, int):
+            prompt = _tokens(query_id, 99, 0, prompt)
+        document = {"prompt": "?", "program": program, "sampling": sampling or {}}
+        submission = Submit(query_id, Query.model_validate(document), prompt, watched=watched)
+        step = self.core.submit(submission, self.now)
+        self.submissions[query_id] = submission
+        self.results.pop(query_id, None)
+        for key in [key for key in self.credited if key[0] == query_id]:
+            del self.credited[key]
+        self.take(step)
+
+    def cancel(self, query_id: str = "q") -> None:
+        self.take(self.core.cancel(query_id, self.now))
+
+    # What happens to replicas.
+
+    def attach(self, replica_id: str = "a", **what: int) -> SimReplica:
+        """A replica attaches, for the first time or again; what it ran is gone."""
+        old = self.replicas.get(replica_id)
+        self._attachments += 1
+        new = SimReplica(
+            replica_id, old.info if old and not what else info(**what), self._attachments, self.now
+        )
+        if old is not None:
+            new.held, new.holding = old.held, old.holding
+        self.replicas[replica_id] = new
+        self.take(self.core.attach(replica_id, new.info, self.now))
+        return new
+
+    def leave(self, replica_id: str = "a") -> None:
+        """A replica says goodbye and ends."""
+        del self.replicas[replica_id]
+        self.take(self.core.detach(replica_id, self.now))
+
+    def die(self, replica_id: str = "a") -> None:
+        """A replica is gone without a word."""
+        del self.replicas[replica_id]
+
+    def apply(self, replica_id: str = "a") -> None:
+        """A replica polls: it carries out the commands there are for it."""
+        replica = self.replicas[replica_id]
+        self._hear(replica)
+        commands, replica.inbox = replica.inbox, []
+        for command in commands:
+            self._carry_out(replica, command)
+
+    def generate(self, replica_id: str = "a", tokens: int = CHUNK) -> None:
+        """Every run of a replica gets up to so many tokens further."""
+        replica = self.replicas[replica_id]
+        for run in replica.live:
+            self._generate(replica, run, tokens)
+
+    def report(self, replica_id: str = "a", times: int = 1) -> None:
+        """A replica sends its news, if it has any (``times`` above 1: they arrive again)."""
+        replica = self.replicas[replica_id]
+        report = self._gather(replica)
+        if report.runs and replica.holding:
+            replica.held.append(report)
+        elif report.runs:
+            for _ in range(times):
+                self._send(replica, report)
+
+    def release(self, replica_id: str = "a", times: int = 1) -> None:
+        """Reports that were held back arrive, in their order; none is held back any more."""
+        replica = self.replicas[replica_id]
+        held, replica.held, replica.holding = replica.held, [], False
+        for report in held:
+            for _ in range(times):
+                self._send(replica, report)
+
+    # Time.
+
+    def step(self) -> None:
+        """Let a little time pass; every replica does what it does in it."""
+        self.pass_time(STEP_S)
+        for replica_id, replica in list(self.replicas.items()):
+            if not replica.silent:
+                if not replica.attachment:
+                    self.attach(replica_id)
+                self.apply(replica_id)
+            self.generate(replica_id)
+            if not replica.silent:
+                self.report(replica_id)
+
+    def pass_time(self, seconds: float) -> None:
+        """Advance the clock; the core is woken exactly when it asked to be."""
+        until = self.now + seconds
+        while (wake_at := self.core.wake_at) is not None and wake_at <= until:
+            self.now = max(self.now, wake_at)
+            self.take(self.core.tick(self.now))
+            later = self.core.wake_at
+            assert later is None or later > self.now, "a tick has left something overdue"
+        self.now = until
+
+    def run(self, steps: int = 400, until: Callable[[], bool] | None = None) -> None:
+        """Go on until all queries have their results, or ``until`` holds; fails if that never
+        comes."""
+        done = until or (lambda: not self.core.programs)
+        for _ in range(steps):
+            if done():
+                return
+            self.step()
+        assert done(), f"not there after {steps} steps: {list(self.core.programs)}"
+
+    def solve(self, query_id: str = "q", **submission: Any) -> Result:
+        """Submit a query and wait for its result."""
+        self.submit(query_id, **submission)
+        self.run()
+        return self.results[query_id]
+
+    # What there is to see.
+
+    def sent(self, kind: type[Command]) -> list[Any]:
+        """Commands of one kind in the order they were given."""
+        return [command for _, command in self.commands if isinstance(command, kind)]
+
+    def starts(self, query_id: str = "q", branch: int | None = None) -> list[Placed]:
+        """Runs of a query in the order they were started."""
+        return [
+            placed
+            for placed in self.placed.values()
+            if placed.start.program == query_id and branch in (None, placed.start.branch)
+        ]
+
+    def running(self, query_id: str = "q") -> set[int]:
+        """Branches that replicas run at this moment."""
+        runs = [run for replica in self.replicas.values() for run in replica.live]
+        return {run.start.branch for run in runs if run.start.program == query_id}
+
+    def known(self, replica: SimReplica) -> bool:
+        """Whether the core counts on this replica."""
+        silence_ends = replica.heard_at + self.settings.replica_timeout_s
+        return replica.attachment > 0 and self.now < silence_ends
+
+    # What the core says.
+
+    def take(self, step: Step) -> None:
+        """Check and pass on what an input led to."""
+        for replica_id, commands in step.commands.items():
+            assert commands, "an empty batch of commands"
+            self.commands += [(replica_id, command) for command in commands]
+            replica = self.replicas.get(replica_id)
+            if commands == (Reset(),):
+                if replica is not None:
+                    replica.reset()
+                continue
+            for command in commands:
+                self._check(replica_id, replica, command)
+            if replica is not None:
+                replica.inbox += commands
+        for result in step.results:
+            self._take_result(result)
+        self.progress += step.progress
+
+    def _check(self, replica_id: str, replica: SimReplica | None, command: Command) -> None:
+        """What holds when a command is given, whenever it is carried out."""
+        match command:
+            case Start():
+                self._check_start(replica_id, replica, command)
+            case Stop(run):
+                assert not self.placed[run].stopped, "stopped twice"
+                assert self.placed[run].replica == replica_id, "stopped where it does not run"
+                self.placed[run].stopped = True
+            case Extend(run):
+                assert self.placed[run].replica == replica_id, "extended where it does not run"
+                assert not self.placed[run].stopped, "extended after its stop"
+            case Reset():
+                raise AssertionError("a reset comes alone")
+
+    def _check_start(self, replica_id: str, replica: SimReplica | None, start: Start) -> None:
+        assert start.run not in self.placed, "the number of a run used twice"
+        owner = self.submissions[start.program]
+        assert start.program in self.core.programs, "a start after the result"
+        for other in self.replicas.values():
+            for run in other.open if self.known(other) else ():
+                placed = self.placed[run]
+                same = placed.owner is owner and placed.start.branch == start.branch
+                assert not same, "a second start of a branch that runs"
+        known = self.credited[start.program, start.branch]
+        assert start.generated == _tokens(start.program, start.branch, 0, known)
+        assert known <= start.lease <= start.max_tokens
+        assert start.seed is None or 0 <= start.seed < 2**63
+        attachment = 0
+        if replica is not None:
+            assert self.known(replica), "a start on a replica that is lost"
+            assert len(replica.open) < replica.info.slots, "more runs than slots"
+            length = len(owner.prompt) + len(start.prefix) + start.max_tokens
+            assert length <= replica.info.max_model_len, "more than the context holds"
+            replica.open.add(start.run)
+            attachment = replica.attachment
+        self.placed[start.run] = Placed(start, owner, replica_id, attachment)
+
+    def _take_result(self, result: Result) -> None:
+        query_id = result.query_id
+        assert query_id in self.submissions, "a result nobody asked for"
+        assert query_id not in self.results, "a second result"
+        self.results[query_id], self.result_at[query_id] = result, self.now
+        for branch in result.branches:
+            credited = self.credited[query_id, branch.branch]
+            assert len(branch.tokens) == credited, "tokens lost or counted twice"
+            assert branch.tokens == _tokens(query_id, branch.branch, 0, credited)
+        count = result.tokens
+        whole = {"stop", "length"}
+        lengths = [(branch.finish in whole, len(branch.tokens)) for branch in result.branches]
+        assert count.kept == sum(length for kept, length in lengths if kept)
+        assert count.discarded == sum(length for kept, length in lengths if not kept)
+        assert count.generated == sum(length for _, length in lengths)
+        assert count.prompt == len(self.submissions[query_id].prompt)
+
+    def _log(self, event: Input, now: float, step: Step) -> None:
+        self.journal.append(encode(Entry(now, event, step)))
+
+    # What a replica does.
+
+    def _hear(self, replica: SimReplica) -> None:
+        """The core hears of a replica; one that it had given up is answered with a reset."""
+        known = self.known(replica)
+        if known:
+            replica.heard_at = self.now
+        self.take(self.core.heard(replica.id, self.now))
+        assert known == (replica.attachment > 0)
+
+    def _carry_out(self, replica: SimReplica, command: Command) -> None:
+        match command:
+            case Open(program, prompt):
+                assert program not in replica.opened, "opened twice"
+                assert prompt, "opened without a prompt"
+                replica.opened[program] = command
+            case Start(run_id, program):
+                assert program in replica.opened, "a start of a program that was not opened"
+                assert len(replica.live) < replica.info.slots, "more runs than slots"
+                done = len(command.generated)
+                replica.runs[run_id] = SimRun(command, command.lease, done, done)
+            case Extend(run_id, lease):
+                run = replica.runs.get(run_id)
+                if run is not None:
+                    assert run.lease < lease <= run.start.max_tokens, "a lease only grows"
+                    run.lease = lease
+            case Stop(run_id):
+                run = replica.runs.get(run_id)
+                if run is not None and run.end is None:
+                    run.end = End("stopped", cached_tokens=CACHED)
+            case Close(program):
+                assert program in replica.opened, "closed, but not open"
+                del replica.opened[program]
+
+    def _generate(self, replica: SimReplica, run: SimRun, tokens: int) -> None:
+        chain, limit = self._script(*run.key), run.start.max_tokens
+        total = max(run.total, min(run.total + tokens, chain.length, run.lease, limit))
+        self.generated[run.start.program] += total - run.total
+        run.total = total
+        opened = replica.opened.get(run.start.program)
+        reads = opened is not None and opened.read_answers
+        answer = Answer(chain.answer, chain.answer) if chain.answer and reads else None
+        if total >= chain.length and chain.end == "error":
+            run.end = End("error", message="refused by the engine")
+        elif total >= chain.length:
+            run.end = End("stop", answer=answer, cached_tokens=CACHED)
+        elif total >= limit:
+            run.end = End("length", cached_tokens=CACHED)
+        elif total >= run.lease:
+            run.end = End("lease", cached_tokens=CACHED)
+
+    def _gather(self, replica: SimReplica) -> Report:
+        """Everything since the last report."""
+        news = []
+        for run_id, run in list(replica.runs.items()):
+            if run.total > run.reported or run.end is not None:
+                tokens = _tokens(*run.key, run.reported, run.total)
+                news.append(RunReport(run_id, run.reported, tokens, run.end))
+                run.reported = run.total
+            if run.end is not None:
+                del replica.runs[run_id]
+        return Report(tuple(news))
+
+    def _send(self, replica: SimReplica, report: Report) -> None:
+        """A report reaches the core; noted first is what it has to make of it."""
+        known = self.known(replica)
+        if known:
+            replica.heard_at = self.now
+            for news in report.runs:
+                placed = self.placed[news.run]
+                if placed.replica != replica.id or placed.attachment != replica.attachment:
+                    continue
+                query_id, branch = placed.start.program, placed.start.branch
+                if query_id in self.core.programs and self.submissions[query_id] is placed.owner:
+                    reached = news.start + len(news.tokens)
+                    key = (query_id, branch)
+                    self.credited[key] = max(self.credited[key], reached)
+                if news.end is not None:
+                    replica.open.discard(news.run)
+        self.take(self.core.report(replica.id, report, self.now))
+        assert known == (replica.attachment > 0)
+
+
+def _tokens(query_id: str, branch: int, start: int, end: int) -> tuple[int, ...]:
+    return tuple(token(query_id, branch, position) for position in range(start, end))
