@@ -134,7 +134,8 @@ class Fleet:
         replica.opened.add(program.id)
         sampling = program.query.sampling.model_dump(mode="json", exclude={"max_tokens", "seed"})
         reads_answers = program.algorithm.reads_answers
-        opened = Open(program.id, program.prompt, sampling, reads_answers, program.sink)
+        sink = None if program.watched else program.sink
+        opened = Open(program.id, program.prompt, sampling, reads_answers, sink)
         self._send(replica.id, opened)
 
     def _run_of(self, branch: Branch) -> Run | None:

@@ -16,8 +16,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     Attributes:
         query_id: unique; made by the ingress.
         prompt: the query's prompt as token ids, rendered and tokenized.
-        sink: address for the token text of a streaming user; None: nobody streams.
-        watched: progress reports are wanted.
+        sink: address of a user who wants to see it grow; None: nobody does.
+        watched: what is sent there: progress reports, instead of the branches' token text.
     """
 
     query_id: str

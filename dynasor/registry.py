@@ -13,7 +13,7 @@ from dynasor.errors import InvalidField, first_invalid
 class Params(BaseModel):
     """Base of every parameter model: immutable, and an unknown field is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Registered(Protocol):

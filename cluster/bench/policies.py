@@ -11,13 +11,15 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 
 from cluster.bench.client import URL, RequestFailed, chat, connect, first_model
+from cluster.bench.options import natural, positive
+from cluster.bench.stats import machine_load
 from cluster.bench.trials import Comparison, Failure, Trial, as_documents
 from cluster.models.abacus.problems import Problem, make_problems
 from dynasor.answers.equal import equal
@@ -41,16 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: arguments that argparse refuses.
     """
     args = _parser().parse_args(argv)
+    load = machine_load()
     try:
         trials, failures = asyncio.run(measure(args))
     except RequestFailed as error:
         print(f"policies: {error}", file=sys.stderr)
         return 1
     comparison = Comparison(args.policies, trials, args.seed)
-    print(f"\n{comparison.report()}")
+    print(f"\nMachine: {load}. {args.concurrency} requests at a time.\n\n{comparison.report()}")
     if args.out is not None:
         document = {
             "arguments": {**vars(args), "out": str(args.out)},
+            "machine": load,
             "summary": comparison.document(),
             "trials": as_documents(trials),
             "failures": as_documents(failures),
@@ -63,29 +67,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-async def measure(
-    args: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None
-) -> tuple[list[Trial], list[Failure]]:
+async def measure(args: argparse.Namespace) -> tuple[list[Trial], list[Failure]]:
     """Send all requests, ``args.concurrency`` at a time.
 
     Raises:
         RequestFailed: the server can't be reached at all.
     """
-    results: list[Trial | Failure] = []
-    async with connect(args.url, args.concurrency, transport) as client:
+    jobs = list(plan(args.problems, args.levels, args.policies, args.seed))
+    waiting, progress = iter(jobs), Progress(len(jobs))
+    async with connect(args.url, args.concurrency) as client:
         model = args.model or await first_model(client)
-        jobs = list(plan(args.problems, args.levels, args.policies, args.seed))
-        waiting = iter(jobs)
-        workers = [_work(client, model, args.max_branches, waiting) for _ in range(args.concurrency)]
-        said = time.monotonic()
-        async for result in _merge(workers):
-            results.append(result)
-            if time.monotonic() - said >= SAY_EVERY_S or len(results) == len(jobs):
-                said = time.monotonic()
-                failed = sum(isinstance(item, Failure) for item in results)
-                print(f"{len(results)} of {len(jobs)} requests, {failed} failed", flush=True)
-    trials = [item for item in results if isinstance(item, Trial)]
-    return trials, [item for item in results if isinstance(item, Failure)]
+
+        async def work() -> None:
+            for job in waiting:
+                progress.add(await _answer(client, job, _body(job, model, args.max_branches)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(args.concurrency):
+                group.create_task(work())
+    return progress.trials, progress.failures
+
+
+class Progress:
+    """What has come in so far; says so now and then."""
+
+    def __init__(self, expected: int) -> None:
+        self.trials: list[Trial] = []
+        self.failures: list[Failure] = []
+        self._expected = expected
+        self._said = time.monotonic()
+
+    def add(self, result: Trial | Failure) -> None:
+        """Take one more."""
+        if isinstance(result, Trial):
+            self.trials.append(result)
+        else:
+            self.failures.append(result)
+        done, failed = len(self.trials) + len(self.failures), len(self.failures)
+        if done == self._expected or time.monotonic() - self._said >= SAY_EVERY_S:
+            self._said = time.monotonic()
+            print(f"{done} of {self._expected} requests, {failed} failed", flush=True)
 
 
 def plan(count: int, levels: Sequence[int], policies: Sequence[str], seed: int) -> Iterator[Job]:
@@ -96,46 +117,20 @@ def plan(count: int, levels: Sequence[int], policies: Sequence[str], seed: int) 
     each = -(-count // len(levels))
     pools = [make_problems(level, each, seed) for level in levels]
     for number in range(count):
-        problem = pools[number % len(levels)][number // len(levels)]
-        # Not by `number` alone: with two levels, each would always begin with the same policy.
-        first = (number + number // len(levels)) % len(policies)
+        turn, place = divmod(number, len(levels))
+        problem = pools[place][turn]
+        # By turn and place: by the number alone, a level might always begin with the same policy.
+        first = (turn + place) % len(policies)
         for policy in (*policies[first:], *policies[:first]):
             yield Job(number, problem, policy)
 
 
-async def _work(
-    client: httpx.AsyncClient, model: str, max_branches: int, jobs: Iterator[Job]
-) -> AsyncIterator[Trial | Failure]:
-    for job in jobs:
-        try:
-            reply = await chat(client, _body(job, model, max_branches))
-            yield _trial(job, reply.document.get("program"), reply.latency_s)
-        except RequestFailed as error:
-            yield Failure(job.number, job.problem.level, job.policy, str(error))
-
-
-async def _merge(sources: Sequence[AsyncIterator[Any]]) -> AsyncIterator[Any]:
-    """Items of all sources as they come."""
-    queue: asyncio.Queue[Any] = asyncio.Queue()
-    end = object()
-
-    async def pump(source: AsyncIterator[Any]) -> None:
-        try:
-            async for item in source:
-                queue.put_nowait(item)
-        finally:
-            queue.put_nowait(end)
-
-    async with asyncio.TaskGroup() as group:
-        for source in sources:
-            group.create_task(pump(source))
-        running = len(sources)
-        while running:
-            item = await queue.get()
-            if item is end:
-                running -= 1
-            else:
-                yield item
+async def _answer(client: httpx.AsyncClient, job: Job, body: dict[str, Any]) -> Trial | Failure:
+    try:
+        reply = await chat(client, body)
+        return _trial(job, reply.document.get("program"), reply.latency_s)
+    except RequestFailed as error:
+        return Failure(job.number, job.problem.level, job.policy, str(error))
 
 
 def _body(job: Job, model: str, max_branches: int) -> dict[str, Any]:
@@ -196,13 +191,6 @@ def parse_policies(text: str) -> tuple[str, ...]:
     return names
 
 
-def positive(text: str) -> int:
-    """An integer above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer above 0, got {text!r}")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cluster.bench.policies",
@@ -217,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-branches", type=positive, default=16, metavar="N", help="most chains of a problem")
     add("--policies", type=parse_policies, default="even,threshold", help="the baseline first")
     add("--concurrency", type=positive, default=8, metavar="N", help="requests at a time")
-    add("--seed", type=int, default=0, help="of the problems, and of the bootstrap (>= 0)")
+    add("--seed", type=natural, default=0, help="of the problems and of the bootstrap")
     add("--out", type=Path, metavar="FILE", help="also write all results there, as JSON")
     return parser
 

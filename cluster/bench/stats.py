@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -96,6 +97,11 @@ def paired_bootstrap(
     low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
     value = statistic(left[None, :], right[None, :])[0]
     return Interval(float(value), float(low), float(high))
+
+
+def machine_load() -> str:
+    """How busy this machine is, to be read along with latencies."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores when it began"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -64,8 +64,7 @@ class Comparison:
         common = set.intersection(*(set(found) for found in by_policy.values()))
         self.problems = sorted(common)
         self._trials = {
-            name: [found[problem] for problem in self.problems]
-            for name, found in by_policy.items()
+            name: [found[problem] for problem in self.problems] for name, found in by_policy.items()
         }
         self._seed = seed
 

@@ -41,13 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Here, so that importing this package costs nothing.
-    from cluster.cli import ask, down, up
+    from cluster.cli.ask import add_parser as add_ask
+    from cluster.cli.down import add_parser as add_down
+    from cluster.cli.up import add_parser as add_up
 
     parser = argparse.ArgumentParser(
         prog="dynasor", description="Serve reasoning programs, and ask them."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    ask.add_parser(commands)
-    up.add_parser(commands)
-    down.add_parser(commands)
+    add_ask(commands)
+    add_up(commands)
+    add_down(commands)
     return parser

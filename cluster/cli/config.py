@@ -10,7 +10,6 @@ import yaml
 
 from cluster.cli.errors import CliError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses to listen on that nobody can connect to, and what to connect to instead."""
 
@@ -28,11 +27,6 @@ class Config:
     host: str
     port: int
     model: str
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine is served."""
-        return self.host in LOOPBACK
 
     @property
     def address(self) -> tuple[str, int]:

@@ -114,14 +114,15 @@ def votes(program: dict[str, Any]) -> tuple[tuple[str, int], ...]:
 
 
 def final_progress(program: dict[str, Any]) -> Progress:
-    """The last state of a program that has ended, from its account."""
+    """The last state of a program that has ended: its branches that ran."""
     return Progress(
         certaindex=program["certaindex"],
         votes=votes(program),
         abstained=program.get("abstained", 0),
         branches=tuple(
-            BranchLine(item["branch"], item["finish"] or "not run", item["tokens"], item["answer"])
+            BranchLine(item["branch"], item["finish"] or "waiting", item["tokens"], item["answer"])
             for item in program["branches"]
+            if item["runs"]
         ),
         generated=program["tokens"]["generated"],
         elapsed_s=program["elapsed_s"],

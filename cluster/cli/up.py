@@ -25,10 +25,12 @@ TAIL_LINES = 25
 STOP_TIMEOUT_S = 15.0
 QUESTION = "Start with 12. Multiply by 3. Subtract 6. Add 9. What is the result?"
 
-QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "PYTHONUNBUFFERED": "1"}
-LOOPBACK_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Makes Ray take 127.0.0.1 as this node's address, also on Linux, and listen there alone. (It
-replaces `--node-ip-address 127.0.0.1` by the machine's outward address.)"""
+QUIET_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_COLOR_PREFIX": "0",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -110,8 +112,7 @@ def _start(config: Config, server: Server) -> subprocess.Popen[bytes]:
         raise CliError(f"{serve} is missing: install the project's environment, see README.md")
     # An address of its own: with none, Ray would join a cluster that runs here already.
     command = [str(serve), "run", "--address", "local", str(config.path)]
-    loopback = LOOPBACK_RAY if config.loopback else {}
-    return server.start(command, {**QUIET_RAY, **loopback, **os.environ})
+    return server.start(command, {**QUIET_RAY, **os.environ})
 
 
 def _wait(
@@ -162,7 +163,8 @@ def _curl(config: Config) -> str:
         "messages": [{"role": "user", "content": QUESTION}],
         "program": {"algorithm": "self_consistency", "max_branches": 8},
     }
-    return shlex.join(["curl", "-s", f"{config.url}/v1/chat/completions", "-d", json.dumps(body)])
+    sent = ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    return shlex.join(["curl", "-s", f"{config.url}/v1/chat/completions", *sent])
 
 
 def _ask(config: Config) -> str:

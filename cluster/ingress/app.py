@@ -16,7 +16,12 @@ from starlette.responses import Response
 
 from cluster.ingress.body import read_document
 from cluster.ingress.connection import ClientGone, EventStream, while_connected
-from cluster.ingress.errors import CLIENT_CLOSED_REQUEST, as_api_error, unavailable
+from cluster.ingress.errors import (
+    CLIENT_CLOSED_REQUEST,
+    as_api_error,
+    invalid_json,
+    unavailable,
+)
 from cluster.ingress.models import Models
 from cluster.ingress.replies import ChatForm, Form, TextForm
 from cluster.ingress.requests import Ask, parse_chat, parse_completion
@@ -51,7 +56,11 @@ def build_api(solver: Solver, settings: Settings) -> FastAPI:
     router = APIRouter(route_class=_Route)
 
     async def respond(request: Request, parse: Parse, form_type: type[Form]) -> Response:
-        ask = parse(await read_document(request, settings.ingress.max_body_bytes))
+        document = await read_document(request, settings.ingress.max_body_bytes)
+        try:
+            ask = parse(document)
+        except RecursionError:  # a message that would show a value some 900 levels deep
+            raise invalid_json("is nested too deeply") from None
         task = await solver.prepare(
             ask.query,
             token_ids=ask.token_ids,
@@ -89,7 +98,7 @@ def build_api(solver: Solver, settings: Settings) -> FastAPI:
         status = await solver.status()
         if status.replicas == 0:
             raise unavailable("no engine replica is attached")
-        return _json({"status": "ok", "replicas": status.replicas})
+        return _json({"status": "ok", **msgspec.to_builtins(status)})
 
     api = FastAPI(title="dynasor", openapi_url=None)
     api.include_router(router)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.ingress.errors import generation_failed
-from cluster.ingress.models import PLAIN
 from cluster.ingress.prompts import Prompt, Prompts
 from cluster.ingress.reasoning import Marks, split
 from cluster.ingress.solution import (
@@ -17,8 +16,12 @@ from cluster.ingress.solution import (
     finish_reason,
     program_info,
 )
+from dynasor.algorithms.sample import SampleParams
 from dynasor.inputs import Submit
 from dynasor.result import BranchResult, Result
+
+NO_CHAIN = Chain(text="", content="", reasoning=None, finish_reason="length", stop_reason=None)
+"""Shown of a program that ended before it generated anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,15 @@ class Task:
     marks: Marks | None
 
     @property
+    def completions(self) -> int | None:
+        """How many chains are shown; None: the one that the program chooses."""
+        params = self.submit.query.program.params
+        return params.n if isinstance(params, SampleParams) else None
+
+    @property
     def plain(self) -> bool:
         """All completions are wanted, and none of them votes."""
-        return self.submit.query.program.algorithm == PLAIN
+        return self.completions is not None
 
 
 class Chains:
@@ -57,7 +66,7 @@ class Chains:
         spec = task.submit.query.program
         return Solution(
             query_id=result.query_id,
-            chains=chains or (Chain("", "", None, "length", None),),
+            chains=chains or (NO_CHAIN,),
             usage=self._usage(task, result, shown),
             program=program_info(result, spec, self._default_policy),
         )
@@ -65,8 +74,13 @@ class Chains:
     def _chain(self, task: Task, branch: BranchResult) -> Chain:
         text = self._text(task, branch)
         piece = split(text, task.marks, task.prompt.thinking)
-        reason = finish_reason(branch)
-        return Chain(text, piece.content, piece.reasoning or None, reason, branch.stop_reason)
+        return Chain(
+            text=text,
+            content=piece.content,
+            reasoning=piece.reasoning or None,
+            finish_reason=finish_reason(branch),
+            stop_reason=branch.stop_reason,
+        )
 
     def _text(self, task: Task, branch: BranchResult) -> str:
         tokens, prompt = branch.tokens, task.prompt.tokens
@@ -91,12 +105,12 @@ class Chains:
             content = [self._prompts.content_tokens(branch.tokens) for branch in shown]
             known = [tokens for tokens in content if tokens is not None]
             if len(known) == len(content):
-                details = CompletionDetails(count.generated - sum(known))
+                details = CompletionDetails(reasoning_tokens=count.generated - sum(known))
         return Usage(
             prompt_tokens=count.prompt,
             completion_tokens=count.generated,
             total_tokens=count.prompt + count.generated,
-            prompt_tokens_details=PromptDetails(min(cached, count.prompt)),
+            prompt_tokens_details=PromptDetails(cached_tokens=min(cached, count.prompt)),
             completion_tokens_details=details,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
@@ -56,7 +56,7 @@ async def _call(response: Any) -> Any:
     except RequestCancelledError:
         # Serve has cancelled the call together with the request it belongs to.
         raise asyncio.CancelledError from None
-    except (RayActorError, DeploymentUnavailableError) as error:
+    except (RayActorError, ObjectLostError, DeploymentUnavailableError) as error:
         raise ControllerLost(str(error)) from None
 
 

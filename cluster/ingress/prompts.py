@@ -74,7 +74,7 @@ class Prompts:
         """Token ids of a query's prompt.
 
         Raises:
-            InvalidField: the text can't be tokenized, or the chat template refuses it.
+            InvalidField: there is no text, or the chat template refuses it.
             ContextLengthExceeded: it leaves no room for an answer.
         """
         if query.messages is None:
@@ -108,15 +108,14 @@ class Prompts:
             InvalidField: a parameter contradicts another one or the vocabulary.
         """
         self._check_ids(sampling.stop_token_ids, "stop_token_ids")
+        context = f"the context holds {self.max_model_len} tokens, the prompt"
         room = self.max_model_len - len(prompt.tokens)
+        if room < 1:
+            raise ContextLengthExceeded(prompt.field, f"{context} has {len(prompt.tokens)}")
         limit = sampling.max_tokens
-        if room < (limit or 1):
-            wanted = "" if limit is None else f" and {limit} for the completion"
-            reason = (
-                f"the context holds {self.max_model_len} tokens; this request needs "
-                f"{len(prompt.tokens)} for the prompt{wanted or ', which leaves none to generate'}"
-            )
-            raise ContextLengthExceeded(prompt.field, reason)
+        if limit is not None and limit > room:
+            reason = f"{context} takes {len(prompt.tokens)}: at most {room} are left, got {limit}"
+            raise ContextLengthExceeded("max_tokens", reason)
         changes: dict[str, Any] = {
             name: value
             for name, value in self.sampling_defaults.items()
@@ -176,10 +175,7 @@ class Prompts:
         return Prompt(tokens, "prompt", thinking)
 
     def _checked_encode(self, text: str, field: str, *, special: bool) -> tuple[int, ...]:
-        try:
-            tokens = self._encode(text, special=special)
-        except UnicodeEncodeError:
-            raise InvalidField(field, "must be valid Unicode text, got a lone surrogate") from None
+        tokens = self._encode(text, special=special)
         if not tokens:
             raise InvalidField(field, "must not be empty")
         return tokens

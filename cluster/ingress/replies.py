@@ -27,9 +27,9 @@ class Form:
         """The response to a request that does not stream."""
         choices = [self._choice(index, chain) for index, chain in enumerate(solution.chains)]
         document = self._document(self.whole_object, choices)
-        document["usage"] = solution.usage
+        document["usage"] = solution.usage.model_dump()
         if self.program:
-            document["program"] = solution.program
+            document["program"] = solution.program.model_dump()
         return document
 
     def chunk(self, choices: Sequence[dict[str, Any]], **extra: Any) -> dict[str, Any]:

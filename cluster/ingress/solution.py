@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
+from pydantic import BaseModel, ConfigDict
 
 from dynasor.certaindex import Certaindex
 from dynasor.query import ProgramSpec
@@ -14,7 +14,11 @@ from dynasor.work import BranchKind, Finish
 FinishReason = Literal["stop", "length"]
 
 
-class Chain(msgspec.Struct, frozen=True):
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Chain(_Plain):
     """A chain that is shown.
 
     Attributes:
@@ -32,19 +36,19 @@ class Chain(msgspec.Struct, frozen=True):
     stop_reason: str | int | None
 
 
-class PromptDetails(msgspec.Struct, frozen=True):
+class PromptDetails(_Plain):
     """``cached_tokens``: prompt tokens that the first chain found in a prefix cache."""
 
     cached_tokens: int
 
 
-class CompletionDetails(msgspec.Struct, frozen=True):
+class CompletionDetails(_Plain):
     """``reasoning_tokens``: generated tokens that are not in the shown content."""
 
     reasoning_tokens: int
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(_Plain):
     """Tokens spent. ``completion_tokens`` counts all that were generated: kept, discarded and
     probes; ``prompt_tokens`` counts the prompt once."""
 
@@ -55,14 +59,14 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     completion_tokens_details: CompletionDetails | None = None
 
 
-class VoteInfo(msgspec.Struct, frozen=True):
+class VoteInfo(_Plain):
     """An answer and the number of chains behind it."""
 
     answer: str
     count: int
 
 
-class BranchInfo(msgspec.Struct, frozen=True):
+class BranchInfo(_Plain):
     """A branch: why it ended, what it cost and said, where it ran, how often it was placed."""
 
     branch: int
@@ -74,7 +78,7 @@ class BranchInfo(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Tokens(msgspec.Struct, frozen=True):
+class Tokens(_Plain):
     """Tokens by kind; see `dynasor.result.TokenCount`."""
 
     prompt: int
@@ -85,7 +89,7 @@ class Tokens(msgspec.Struct, frozen=True):
     generated: int
 
 
-class ProgramInfo(msgspec.Struct, frozen=True):
+class ProgramInfo(_Plain):
     """How a program ended.
 
     Attributes:
@@ -109,7 +113,7 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     elapsed_s: float
 
 
-class Solution(msgspec.Struct, frozen=True):
+class Solution(_Plain):
     """The outcome of a query.
 
     Attributes:
@@ -149,7 +153,12 @@ def program_info(result: Result, spec: ProgramSpec, default_policy: str) -> Prog
         abstained=result.certaindex.abstained,
         branches=tuple(_branch_info(branch) for branch in result.branches),
         tokens=Tokens(
-            count.prompt, count.kept, count.discarded, count.probe, count.cached, count.generated
+            prompt=count.prompt,
+            kept=count.kept,
+            discarded=count.discarded,
+            probe=count.probe,
+            cached=count.cached,
+            generated=count.generated,
         ),
         stop=result.stop,
         elapsed_s=round(result.elapsed_s, 6),
@@ -160,7 +169,7 @@ def progress_info(progress: Progress) -> dict[str, Any]:
     """What is told about a program that runs."""
     return {
         "certaindex": progress.certaindex.value,
-        "votes": _votes(progress.certaindex),
+        "votes": [vote.model_dump() for vote in _votes(progress.certaindex)],
         "abstained": progress.certaindex.abstained,
         "branches": progress.branches,
         "generated": progress.generated,
@@ -174,7 +183,7 @@ def finish_reason(branch: BranchResult) -> FinishReason:
 
 
 def _votes(certaindex: Certaindex) -> tuple[VoteInfo, ...]:
-    return tuple(VoteInfo(vote.answer, vote.count) for vote in certaindex.votes)
+    return tuple(VoteInfo(answer=vote.answer, count=vote.count) for vote in certaindex.votes)
 
 
 def _branch_info(branch: BranchResult) -> BranchInfo:

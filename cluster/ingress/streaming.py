@@ -10,7 +10,7 @@ import msgspec
 
 from cluster.ingress.chains import Task
 from cluster.ingress.errors import ApiError, as_api_error
-from cluster.ingress.reasoning import Splitter
+from cluster.ingress.reasoning import Piece, Splitter
 from cluster.ingress.replies import Form
 from cluster.ingress.solution import Chain, Solution, progress_info
 from cluster.ingress.solving import Event, Solver
@@ -77,8 +77,7 @@ class EventWriter:
         self._form = form
         self._include_usage = include_usage
         self._chains: dict[int, ChainStream] = {}
-        n = getattr(task.submit.query.program.params, "n", 1) if task.plain else 1
-        self._choices = range(n)
+        self._choices = range(task.completions or 1)
 
     def opening(self) -> bytes:
         """The events before all others."""
@@ -99,17 +98,17 @@ class EventWriter:
             "algorithm": self._task.submit.query.program.algorithm,
             **progress_info(progress),
         }
-        return event(self._form.chunk([self._nothing()], program=info))
+        return event(self._form.chunk([self._form.delta(0, Piece())], program=info))
 
     def ending(self, solution: Solution) -> Iterator[bytes]:
         """The events that end the stream. Raises as `ChainStream.rest`."""
         for index, chain in enumerate(solution.chains):
             yield self._last_text(index, chain, solution)
-        extra = {"program": solution.program} if self._form.program else {}
+        extra = {"program": solution.program.model_dump()} if self._form.program else {}
         for index, chain in enumerate(solution.chains):
             yield event(self._form.chunk([self._form.end(index, chain)], **extra))
         if self._include_usage:
-            yield event(self._form.chunk([], usage=solution.usage))
+            yield event(self._form.chunk([], usage=solution.usage.model_dump()))
 
     def _last_text(self, index: int, chain: Chain, solution: Solution) -> bytes:
         stream = self._chain(index)
@@ -129,9 +128,6 @@ class EventWriter:
         if stream is None:
             stream = self._chains[index] = ChainStream(self._task)
         return stream
-
-    def _nothing(self) -> dict[str, Any]:
-        return self._form.delta(0, Splitter(None, False).end())
 
 
 async def server_sent_events(

@@ -12,20 +12,25 @@ from dynasor.certaindex import Certaindex
 from dynasor.registry import Params
 from dynasor.work import Event, Finished, Generate, Started
 
+MAX_N = 256
+
 
 class SampleParams(Params):
     """Parameters of plain sampling."""
 
-    n: int = Field(1, ge=1, le=256, description="completions to return")
+    n: int = Field(1, ge=1, le=MAX_N, description="completions to return")
 
 
 @ALGORITHMS.register
 class Sample(Algorithm):
-    """What an ordinary completion request is: no answer is read, so certaindex stays 0."""
+    """What an ordinary completion request is: no answer is read, so certaindex stays 0.
+
+    The knob is beyond every n: certaindex never means anything, so no policy waits for it.
+    """
 
     name = "sample"
     Params = SampleParams
-    stop_hint = StopHint(knob=1, threshold=1.0)
+    stop_hint = StopHint(knob=MAX_N, threshold=1.0)
     reads_answers = False
 
     def __init__(self, params: SampleParams) -> None:

@@ -36,6 +36,7 @@ from dynasor.settings import CoreSettings
 STEP_S = 0.05
 CHUNK = 8
 """Tokens of each run in one step."""
+MAX_STEPS = 400
 CACHED = 7
 """What every run reports as found in the prefix cache."""
 
@@ -154,6 +155,7 @@ class World:
         self.core = Core(self.settings, self._log)
         self.now = 100.0
         self.replicas: dict[str, SimReplica] = {}
+        self.dead: dict[str, SimReplica] = {}
         self.submissions: dict[str, Submit] = {}
         self.results: dict[str, Result] = {}
         self.result_at: dict[str, float] = {}
@@ -204,6 +206,7 @@ class World:
         if old is not None:
             new.held, new.holding = old.held, old.holding
         self.replicas[replica_id] = new
+        self.dead.pop(replica_id, None)
         self.take(self.core.attach(replica_id, new.info, self.now))
         return new
 
@@ -214,7 +217,7 @@ class World:
 
     def die(self, replica_id: str = "a") -> None:
         """A replica is gone without a word."""
-        del self.replicas[replica_id]
+        self.dead[replica_id] = self.replicas.pop(replica_id)
 
     def apply(self, replica_id: str = "a") -> None:
         """A replica polls: it carries out the commands there are for it."""
@@ -272,15 +275,19 @@ class World:
             assert later is None or later > self.now, "a tick has left something overdue"
         self.now = until
 
-    def run(self, steps: int = 400, until: Callable[[], bool] | None = None) -> None:
+    def steps(self, count: int) -> None:
+        for _ in range(count):
+            self.step()
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
         """Go on until all queries have their results, or ``until`` holds; fails if that never
         comes."""
         done = until or (lambda: not self.core.programs)
-        for _ in range(steps):
+        for _ in range(MAX_STEPS):
             if done():
                 return
             self.step()
-        assert done(), f"not there after {steps} steps: {list(self.core.programs)}"
+        raise AssertionError(f"not there after {MAX_STEPS} steps: {list(self.core.programs)}")
 
     def solve(self, query_id: str = "q", **submission: Any) -> Result:
         """Submit a query and wait for its result."""
@@ -351,7 +358,7 @@ class World:
         assert start.run not in self.placed, "the number of a run used twice"
         owner = self.submissions[start.program]
         assert start.program in self.core.programs, "a start after the result"
-        for other in self.replicas.values():
+        for other in (*self.replicas.values(), *self.dead.values()):
             for run in other.open if self.known(other) else ():
                 placed = self.placed[run]
                 same = placed.owner is owner and placed.start.branch == start.branch

@@ -19,6 +19,10 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 
+# Makes Ray take 127.0.0.1 as this node's address, and so listen there only, also on Linux; both
+# the application and a driver that joins it need to agree on it.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
 
 @dataclass
 class Application:

@@ -103,7 +103,7 @@ async def test_commands_for_unknown_runs_do_nothing() -> None:
 
 
 async def test_a_refused_request_ends_as_error_and_others_go_on() -> None:
-    runner, engine, _ = make()
+    runner, _, _ = make()
     cursed = Open("cursed", (666,), {}, read_answers=True)
     await runner.apply((OPEN, cursed, start(1, program="cursed"), start(2)))
     ends: dict[int, str] = {}

@@ -14,7 +14,8 @@ from cluster.ingress.prompts import Prompts
 from cluster.ingress.solving import Solver
 from cluster.settings import IngressSettings, ModelSettings, Settings
 from cluster.stream import Inbox, Sender
-from tests.cluster.ingress.fakes import FakeController
+from tests.cluster.ingress.fakes import FakeController, OpenInbox
+from tests.cluster.ingress.transport import StreamingTransport
 
 SETTINGS = Settings(
     model=ModelSettings(max_model_len=512), ingress=IngressSettings(max_body_bytes=100_000)
@@ -32,8 +33,8 @@ def controller(prompts: Prompts) -> FakeController:
 
 
 @pytest.fixture
-async def inbox() -> AsyncIterator[Inbox]:
-    inbox = Inbox("127.0.0.1")
+async def inbox() -> AsyncIterator[OpenInbox]:
+    inbox = OpenInbox("127.0.0.1")
     yield inbox
     inbox.close()
 
@@ -57,7 +58,7 @@ def api(solver: Solver) -> FastAPI:
 
 @pytest.fixture
 async def http(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(api)
+    transport = StreamingTransport(api)
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
         yield client
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from cluster.ingress.prompts import Prompts
-from cluster.protocol import Refused, Status
+from cluster.protocol import Refused, Status, StreamItem
+from cluster.stream import Inbox
 from dynasor.answers import Answer
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.inputs import Submit
@@ -14,6 +15,13 @@ from dynasor.result import BranchResult, Result, StopReason, TokenCount
 from dynasor.work import Finish
 
 Reply = Callable[[Submit], Awaitable[Result | Refused]]
+
+
+class OpenInbox(Inbox):
+    """An inbox into which a test can put items itself, so that their order is certain."""
+
+    def deliver(self, item: StreamItem) -> None:
+        self._queues[item.query_id].put_nowait(item)
 
 
 class FakeController:

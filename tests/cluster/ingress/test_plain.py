@@ -6,11 +6,12 @@ import httpx
 import openai
 import pytest
 
-from dynasor.result import Result
 from dynasor.inputs import Submit
+from dynasor.result import Result
 from tests.cluster.ingress.fakes import FakeController
 
 USER = [{"role": "user", "content": "2+2?"}]
+PARTS = [{"type": "text", "text": "2+"}, {"type": "text", "text": "2?"}]
 
 
 async def test_chat_splits_reasoning_from_content(
@@ -51,7 +52,12 @@ async def test_sampling_reaches_the_engine(
 ) -> None:
     await client.chat.completions.create(
         model="abacus",
-        messages=[{"role": "user", "content": [{"type": "text", "text": "2+"}, {"type": "text", "text": "2?"}]}],
+        messages=[
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "2+"}, {"type": "text", "text": "2?"}],
+            }
+        ],
         temperature=0.5,
         top_p=0.9,
         max_completion_tokens=17,
@@ -176,7 +182,12 @@ async def test_models_and_health(
     assert "abacus" in ids and "abacus:self-consistency" in ids and "abacus:sample" not in ids
     card = await client.models.retrieve("abacus:self-consistency")
     assert (card.owned_by, card.max_model_len) == ("dynasor", 512)
-    assert (await http.get("/health")).json() == {"status": "ok", "replicas": 1}
+    assert (await http.get("/health")).json() == {
+        "status": "ok",
+        "replicas": 1,
+        "programs": 0,
+        "runs": 0,
+    }
     controller.replicas = 0
     unhealthy = await http.get("/health")
     assert unhealthy.status_code == 503 and "error" in unhealthy.json()
