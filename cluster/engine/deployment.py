@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -15,8 +16,11 @@ from dynasor.messages import ReplicaInfo
 class _HandleCalls:
     """`ControllerCalls` over a Serve handle."""
 
-    def __init__(self, controller: DeploymentHandle) -> None:
+    def __init__(self, controller: DeploymentHandle[Any]) -> None:
         self._controller = controller
+        # Each access to a method of a handle makes a new handle; these two are called all the time.
+        self._poll = controller.poll
+        self._report = controller.report
 
     async def attach(self, replica: str, info: ReplicaInfo) -> str:
         epoch: str = await self._controller.attach.remote(replica, info)
@@ -26,11 +30,11 @@ class _HandleCalls:
         await self._controller.detach.remote(replica)
 
     async def poll(self, replica: str, epoch: str) -> bytes:
-        batch: bytes = await self._controller.poll.remote(replica, epoch)
+        batch: bytes = await self._poll.remote(replica, epoch)
         return batch
 
     async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
-        batch: bytes = await self._controller.report.remote(replica, epoch, report)
+        batch: bytes = await self._report.remote(replica, epoch, report)
         return batch
 
 
@@ -40,6 +44,8 @@ class _HandleCalls:
     max_ongoing_requests=1_000,
     health_check_period_s=1,
     health_check_timeout_s=30,
+    # There are no requests to wait for; what runs here goes on elsewhere.
+    graceful_shutdown_wait_loop_s=0.1,
     graceful_shutdown_timeout_s=5,
     logging_config={"enable_access_log": False},
 )
@@ -47,7 +53,7 @@ class Engine:
     """Starts vLLM, then serves until its engine breaks; Serve replaces it then."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, settings: Settings, controller: DeploymentHandle
+        self, settings: Settings, controller: DeploymentHandle[Any]
     ) -> None:
         # vLLM and the maths libraries read these when they are imported.
         os.environ.update(settings.engine.env)

@@ -30,10 +30,12 @@ class ServeController:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
+        # Each access to a method of a handle makes a new handle; this one every request takes.
+        self._solve = handle.solve
 
     async def solve(self, submit: Submit) -> Result | Refused:
         """See `ControllerClient`."""
-        outcome: Result | Refused = await _call(self._handle.solve.remote(submit))
+        outcome: Result | Refused = await _call(self._solve.remote(submit))
         return outcome
 
     def cancel(self, query_id: str) -> None:
