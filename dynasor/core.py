@@ -128,10 +128,8 @@ class Core:
                 self._lose(replica)
             case Heard(replica):
                 self._fleet.heard(replica, now)
-            case Reported(replica, report):
-                if self._fleet.heard(replica, now):
-                    for news in report.runs:
-                        self._take_news(replica, news)
+            case Reported(replica, report) if self._fleet.heard(replica, now):
+                self._take_report(replica, report)
             case Tick():
                 self._expire(now)
         self._settle(now)
@@ -161,6 +159,20 @@ class Core:
         if program.deadline_at is not None:
             early = min(self.settings.settle_s, (program.deadline_at - now) / 2)
             self._set_timer(program.deadline_at - early, program)
+
+    def _take_report(self, replica: str, report: Report) -> None:
+        if any(self._has_gap(replica, news) for news in report.runs):
+            # Tokens are missing that nobody will send again: the replica has to start anew.
+            self._lose(replica)
+            self._fleet.reset(replica)
+            return
+        for news in report.runs:
+            self._take_news(replica, news)
+
+    def _has_gap(self, replica: str, news: RunReport) -> bool:
+        run = self._fleet.run(replica, news.run)
+        _, branch = self._branch_of(run) if run is not None else (None, None)
+        return branch is not None and news.start > len(branch.tokens)
 
     def _take_news(self, replica: str, news: RunReport) -> None:
         run = self._fleet.run(replica, news.run)
@@ -277,12 +289,14 @@ class Core:
         if not self._fleet.has_free_slot:
             return
         for program in sorted(self._queued.values(), key=self._order.key):
-            if not program.policy.renew(program):
-                continue
+            renewed = program.policy.renew(program)
             for branch in program.waiting:
+                if branch.runs and not renewed:
+                    continue
                 if not self._fleet.place(program, branch):
                     return
-            del self._queued[program.id]
+            if not program.waiting:
+                del self._queued[program.id]
 
     def _take_step(self) -> Step:
         step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))

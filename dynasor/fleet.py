@@ -49,10 +49,14 @@ class Fleet:
         """
         replica = self.replicas.get(replica_id)
         if replica is None:
-            self._outbox[replica_id] = [Reset()]
+            self.reset(replica_id)
             return False
         replica.heard_at = now
         return True
+
+    def reset(self, replica_id: str) -> None:
+        """Tell a replica that is not known (any more) to drop all and attach again."""
+        self._outbox[replica_id] = [Reset()]
 
     def expired(self, now: float) -> list[str]:
         """Replicas that were silent for too long."""

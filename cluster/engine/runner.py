@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from cluster.engine.generation import Piece, RefusedByEngine, TokenEngine
 from cluster.protocol import TokenDelta
@@ -40,7 +40,7 @@ class _Run:
     lease: int
     tokens: list[int] = field(default_factory=list)
     reported: int = 0
-    taken_back: str | None = None
+    taken_back: Literal["lease", "stopped"] | None = None
     end: End | None = None
 
     @property
@@ -100,8 +100,9 @@ class Runner:
                 case Extend(run, lease):
                     if run in self._runs:
                         self._runs[run].lease = max(lease, self._runs[run].lease)
-                case Stop(run):
-                    stopped += self._take_back(run, "stopped")
+                case Stop(run) if run in self._runs:
+                    self._runs[run].taken_back = "stopped"
+                    stopped.append(self._runs[run].request)
                 case Close(program):
                     self._programs.pop(program, None)
         if stopped:
@@ -135,27 +136,22 @@ class Runner:
     def _forget(self, run: int) -> None:
         del self._runs[run], self._tasks[run]
 
-    def _take_back(self, run_id: int, why: str) -> list[str]:
-        run = self._runs.get(run_id)
-        if run is None or run.taken_back is not None:
-            return []
-        run.taken_back = why
-        return [run.request]
-
     async def _generate(self, run: _Run) -> None:
         program, text = run.program, ""
         try:
             before = (*run.start.prefix, *run.start.generated)
             text = self._engine.decode(before) if before and program.read_answers else ""
-            remaining = run.start.max_tokens - len(run.start.generated)
             last = Piece((), "", "length")
-            if remaining > 0:
-                sampling = {**program.sampling, "max_tokens": remaining, "seed": run.start.seed}
+            if run.start.max_tokens > len(run.start.generated):
                 context = (*program.prompt, *before)
-                async for last in self._engine.generate(run.request, context, sampling):
+                async for last in self._engine.generate(run.request, context, _sampling(run)):
                     text += last.text
                     await self._take(run, last)
-            run.end = await self._end_of(run, last, text)
+            end = await self._end_of(run, last, text)
+            # With their end: a branch whose last tokens were known alone could be taken up after
+            # its natural end, if this replica died now.
+            run.tokens.extend(last.tokens)
+            run.end = end
         except RefusedByEngine as error:
             run.end = End("error", message=str(error))
         except asyncio.CancelledError:
@@ -172,16 +168,19 @@ class Runner:
             count = len(piece.tokens)
             delta = TokenDelta(program.program, run.start.branch, run.total, count, piece.text)
             self._sink.send(program.sink, delta)
+        if piece.finish is not None:
+            return
         run.tokens.extend(piece.tokens)
-        if piece.finish is None:
-            self._note(run)
-            if run.total >= run.lease:
-                await self._engine.abort(self._take_back(run.start.run, "lease"))
+        self._note(run)
+        if run.total >= run.lease and run.taken_back is None:
+            run.taken_back = "lease"
+        if run.taken_back is not None:
+            # Again with every piece: an abort before the engine knew the request had no effect.
+            await self._engine.abort([run.request])
 
     async def _end_of(self, run: _Run, last: Piece, text: str) -> End:
         if last.finish == "abort" or last.finish is None:
-            reason = "lease" if run.taken_back == "lease" else "stopped"
-            return End(reason, cached_tokens=last.cached_tokens)  # type: ignore[arg-type]
+            return End(run.taken_back or "stopped", cached_tokens=last.cached_tokens)
         answer = None
         if run.program.read_answers:
             answer = await self._reader.read(text, complete=last.finish == "stop")
@@ -192,3 +191,14 @@ class Runner:
         self.news.set()
         if run.end is not None:
             self.urgent.set()
+
+
+def _sampling(run: _Run) -> dict[str, Any]:
+    """The program's sampling for what is left of the branch."""
+    done = len(run.start.generated)
+    return {
+        **run.program.sampling,
+        "max_tokens": run.start.max_tokens - done,
+        "min_tokens": max(0, run.program.sampling.get("min_tokens", 0) - done),
+        "seed": run.start.seed,
+    }

@@ -135,7 +135,18 @@ def _sentence(tail: str) -> str:
             if end > 0:
                 return tail[len(opening) : end].strip()
     end_of_sentence = _SENTENCE_END.search(tail)
-    return (tail[: end_of_sentence.start()] if end_of_sentence else tail).strip(" \t\r*_")
+    return _bare(tail[: end_of_sentence.start()] if end_of_sentence else tail)
+
+
+def _bare(text: str) -> str:
+    """Return the text without blanks and emphasis marks around it."""
+    left = next((i for i, mark in enumerate(text) if not _is_edge(mark)), len(text))
+    right = next((i for i, mark in enumerate(reversed(text)) if not _is_edge(mark)), 0)
+    return text[left : len(text) - right]
+
+
+def _is_edge(mark: str) -> bool:
+    return mark in "*_" or mark.isspace()
 
 
 def _last_gsm8k(text: str) -> str | None:

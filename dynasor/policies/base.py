@@ -45,7 +45,11 @@ class Verdict(NamedTuple):
 
 
 class Policy(ABC):
-    """Decides for one program after every event of it. Must be a pure function of the view."""
+    """Decides for one program after every event of it. Must be a pure function of the view.
+
+    A program of which nothing is active waits until the next event that concerns it: a policy
+    that then neither grants nor settles holds it until its deadline or for ever.
+    """
 
     name: ClassVar[str]
     Params: ClassVar[type[Params]]
@@ -59,7 +63,7 @@ class Policy(ABC):
 
     def renew(self, program: ProgramView) -> bool:
         """Whether a running branch whose lease comes to its end gets another; and whether one
-        whose lease has ended may go on. By default a branch that was worth starting is finished.
+        that was taken back may go on. By default a branch that was worth starting is finished.
         """
         return True
 

@@ -331,6 +331,8 @@ class World:
                 if replica is not None:
                     replica.reset()
                 continue
+            there = replica or self.dead.get(replica_id)
+            assert there is not None and self.known(there), "commands for a replica that is lost"
             for command in commands:
                 self._check(replica_id, replica, command)
             if replica is not None:

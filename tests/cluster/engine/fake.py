@@ -15,7 +15,8 @@ class FakeEngine:
     """Each step gives every sequence one token, its position; a sequence ends after ``length``.
 
     Steps happen whenever somebody awaits, unless ``paused``. A prompt that holds token 666 is
-    refused; ``fail`` breaks the engine for all.
+    refused; a ``failure`` breaks the engine for all. ``last_with_end``: the last token comes
+    together with the end.
     """
 
     def __init__(self, length: int = 10, slots: int = 8) -> None:
@@ -28,6 +29,7 @@ class FakeEngine:
         self.contexts: dict[str, tuple[int, ...]] = {}
         self.sampling: dict[str, dict[str, Any]] = {}
         self.failure: Exception | None = None
+        self.last_with_end = False
 
     async def generate(
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
@@ -37,13 +39,17 @@ class FakeEngine:
         self.contexts[request], self.sampling[request] = tuple(context), sampling
         self.live.add(request)
         try:
-            for position in range(min(self.length, sampling["max_tokens"])):
+            count = min(self.length, sampling["max_tokens"])
+            for position in range(count):
                 await self.paused.wait()
                 await asyncio.sleep(0)
                 if self.failure is not None:
                     raise self.failure
                 if request in self.aborted:
                     yield Piece((), "", "abort")
+                    return
+                if self.last_with_end and position == count - 1:
+                    yield Piece((position,), f"{position} ", "stop")
                     return
                 yield Piece((position,), f"{position} ")
             short = sampling["max_tokens"] < self.length

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from cluster.engine.runner import Runner
+from dynasor.answers import Answer
 from dynasor.messages import Close, Extend, Open, Report, RunReport, Start, Stop
 from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
 from tests.waiting import until
@@ -94,6 +96,41 @@ async def test_stop_ends_a_run_and_reports_what_it_has() -> None:
     reports = await gather_until_end(runner)
     assert reports[-1].end is not None and reports[-1].end.reason == "stopped"
     assert not engine.live
+
+
+async def test_a_stop_in_the_same_batch_as_its_start_is_not_lost() -> None:
+    runner, engine, _ = make(length=400)
+    await runner.apply((OPEN, start(lease=400, limit=400), Stop(1)))
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "stopped"
+    assert not engine.live
+
+
+async def test_the_last_tokens_are_reported_with_the_end() -> None:
+    runner, engine, _ = make(length=3)
+    answered = asyncio.Event()
+
+    class SlowReader(LastWord):
+        async def read(self, text: str, *, complete: bool) -> Answer | None:
+            await answered.wait()
+            return await super().read(text, complete=complete)
+
+    engine.last_with_end = True
+    runner = Runner(engine, SlowReader(), Sent())
+    await runner.apply((OPEN, start()))
+    await until(lambda: bool(engine.contexts) and not engine.live)
+    assert all(2 not in report.tokens for report in runner.take_report().runs)
+    answered.set()
+    (last,) = await gather_until_end(runner)
+    assert last.tokens[-1:] == (2,) and last.end is not None
+
+
+async def test_min_tokens_counts_what_was_generated_before() -> None:
+    runner, engine, _ = make()
+    eager = Open("p", (7,), {"min_tokens": 5}, read_answers=False)
+    await runner.apply((eager, start(generated=(0, 1, 2))))
+    await gather_until_end(runner)
+    assert engine.sampling["run-1"]["min_tokens"] == 2
 
 
 async def test_commands_for_unknown_runs_do_nothing() -> None:
