@@ -109,6 +109,13 @@ class IngressSettings(_Model):
     max_body_bytes: int = Field(
         4 << 20, ge=1024, le=1 << 30, description="larger request bodies are refused"
     )
+    stream_period_s: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="least time between two events of a stream; text that comes "
+        "faster is joined, for every event costs the proxy about a millisecond",
+    )
 
 
 class Settings(_Model):

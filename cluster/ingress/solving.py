@@ -47,6 +47,7 @@ class Solver:
         self._chains = Chains(prompts, settings.controller.policy)
         self._controller = controller
         self._inbox = inbox
+        self._period_s = settings.ingress.stream_period_s
 
     async def prepare(
         self,
@@ -95,6 +96,8 @@ class Solver:
     async def follow(self, task: Task) -> AsyncGenerator[Event]:
         """Solve a prepared query and tell what happens on the way; the solution comes last."""
         shown = False
+        loop = asyncio.get_running_loop()
+        earliest = loop.time()
         async with self._inbox.subscribe(task.submit.query_id) as inbox:
             queue = cast("asyncio.Queue[StreamItem | None]", inbox)
             solving = asyncio.create_task(self._result(task, lambda: not shown))
@@ -102,7 +105,8 @@ class Solver:
             solving.add_done_callback(lambda _: queue.put_nowait(None))
             try:
                 while not solving.done() or not queue.empty():
-                    deltas, progress = await _next_items(queue)
+                    deltas, progress = await _next_items(queue, earliest)
+                    earliest = loop.time() + self._period_s
                     if task.plain and deltas:
                         shown = True
                         yield deltas
@@ -170,15 +174,18 @@ class Solver:
 
 
 async def _next_items(
-    queue: asyncio.Queue[StreamItem | None],
+    queue: asyncio.Queue[StreamItem | None], earliest: float
 ) -> tuple[list[TokenDelta], Progress | None]:
-    """All text that has arrived, and the latest progress; nothing after `KEEP_ALIVE_S`."""
+    """All text that has arrived by ``earliest`` or, if there is none, as soon as there is some;
+    and the latest progress. Nothing after `KEEP_ALIVE_S`."""
     deltas: list[TokenDelta] = []
     progress: Progress | None = None
     item: StreamItem | None = None
     with suppress(TimeoutError):
         async with asyncio.timeout(KEEP_ALIVE_S):
             item = await queue.get()
+    if item is not None:
+        await asyncio.sleep(max(0.0, earliest - asyncio.get_running_loop().time()))
     while True:
         if isinstance(item, TokenDelta):
             deltas.append(item)

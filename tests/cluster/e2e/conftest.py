@@ -42,9 +42,15 @@ class Application:
     def client(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
 
-    def health(self) -> dict[str, Any]:
-        status: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=10).json()
+    async def health(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(verify=False) as http:
+            status: dict[str, Any] = (await http.get(f"{self.url}/health", timeout=10)).json()
         return status
+
+    async def holds(self, **expected: int) -> bool:
+        """Whether the cluster's status says this now."""
+        status = await self.health()
+        return all(status.get(key) == value for key, value in expected.items())
 
     def log(self) -> str:
         return (self.home / ".run" / "serve.log").read_text(errors="replace")

@@ -19,7 +19,7 @@ HARD: Any = [
 
 @pytest.mark.parametrize("victim", ["ray::ServeReplica:dynasor:Engine", "VLLM::EngineCore"])
 async def test_a_killed_engine_costs_no_answer(application: Application, victim: str) -> None:
-    assert application.health()["replicas"] == 2
+    await until(lambda: application.holds(replicas=2), seconds=60)
     before = {process.pid for process in application.processes("VLLM::EngineCore")}
     assert len(before) == 2
     client = openai.AsyncOpenAI(
@@ -31,7 +31,7 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
             model="abacus", messages=HARD, extra_body={"program": program}
         )
     )
-    await until(lambda: application.health()["runs"] == 64)
+    await until(lambda: application.holds(runs=64))
     killed = application.processes(victim)[0]
     killed.kill()
     reply = await asking
@@ -41,9 +41,9 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
     assert answer["answer"] == "62"
     assert any(branch["runs"] > 1 for branch in answer["branches"])
 
-    def healed() -> bool:
+    async def healed() -> bool:
         cores = {process.pid for process in application.processes("VLLM::EngineCore")}
-        return application.health()["replicas"] == 2 and len(cores) == 2 and cores != before
+        return len(cores) == 2 and cores != before and await application.holds(replicas=2)
 
     await until(healed, seconds=120)
     again = await client.chat.completions.create(model="abacus:self-consistency", messages=HARD)

@@ -140,7 +140,9 @@ BAD_REQUESTS: list[tuple[dict[str, Any], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "status", "field"), BAD_REQUESTS, ids=str)
+@pytest.mark.parametrize(
+    ("change", "status", "field"), BAD_REQUESTS, ids=lambda value: str(value)[:40]
+)
 def test_bad_requests_name_the_field(
     client: openai.OpenAI, change: dict[str, Any], status: int, field: str
 ) -> None:
