@@ -13,7 +13,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multi
 
 from dynasor.errors import Overloaded
 from dynasor.journal import replay
-from tests.dynasor.world import Chain, SimReplica, World
+from tests.dynasor.simulated import Chain, SimReplica
+from tests.dynasor.world import World
 
 REPLICAS = st.sampled_from(["a", "b", "c"])
 SMALL = st.floats(0.001, 0.8, allow_subnormal=False)

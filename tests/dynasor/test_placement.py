@@ -14,7 +14,8 @@ from dynasor.program import Branch, Program
 from dynasor.query import Query
 from dynasor.replica import Replica, Run
 from dynasor.settings import PlacementSettings
-from tests.dynasor.world import Chain, World, info
+from tests.dynasor.simulated import Chain, info
+from tests.dynasor.world import World
 
 PROMPT = tuple(range(160))
 LEASE = 64

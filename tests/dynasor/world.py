@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from dynasor.answers.answer import Answer
 from dynasor.core import Core, Step
@@ -22,7 +21,6 @@ from dynasor.messages import (
     End,
     Extend,
     Open,
-    ReplicaInfo,
     Report,
     Reset,
     RunReport,
@@ -32,6 +30,15 @@ from dynasor.messages import (
 from dynasor.query import Query
 from dynasor.result import Progress, Result
 from dynasor.settings import CoreSettings
+from tests.dynasor.simulated import (
+    Placed,
+    Script,
+    SimReplica,
+    SimRun,
+    answering,
+    info,
+    token,
+)
 
 STEP_S = 0.05
 CHUNK = 8
@@ -39,102 +46,6 @@ CHUNK = 8
 MAX_STEPS = 400
 CACHED = 7
 """What every run reports as found in the prefix cache."""
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What the model does with one branch, if nobody stops it."""
-
-    length: int = 20
-    answer: str | None = None
-    end: Literal["stop", "error"] = "stop"
-
-
-Script = Callable[[str, int], Chain]
-
-
-def answering(*answers: str | None, length: int = 20) -> Script:
-    """Branch i answers ``answers[i]``, the last one from there on."""
-    return lambda _, branch: Chain(length, answers[min(branch, len(answers) - 1)])
-
-
-def token(query_id: str, branch: int, position: int) -> int:
-    """The id of a generated token, the same wherever it is generated."""
-    return sum(query_id.encode()) * 1_000_000 + branch * 10_000 + position
-
-
-def info(
-    slots: int = 8, kv_tokens: int = 100_000, block_size: int = 16, max_model_len: int = 4096
-) -> ReplicaInfo:
-    return ReplicaInfo(slots, kv_tokens, block_size, max_model_len)
-
-
-@dataclass
-class SimRun:
-    """A run on a replica. ``total`` counts the branch's tokens, earlier runs included."""
-
-    start: Start
-    lease: int
-    total: int
-    reported: int
-    end: End | None = None
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.start.program, self.start.branch
-
-
-@dataclass
-class SimReplica:
-    """One engine replica.
-
-    Attributes:
-        attachment: number of its attachment; 0: it was reset and has to attach again.
-        heard_at: when the core last heard of it.
-        open: its runs of whose end the core has not heard.
-        silent: it works, but nothing gets through, either way.
-        holding: its reports are held back; its heartbeat is not.
-    """
-
-    id: str
-    info: ReplicaInfo
-    attachment: int
-    heard_at: float
-    inbox: list[Command] = field(default_factory=list)
-    opened: dict[str, Open] = field(default_factory=dict)
-    runs: dict[int, SimRun] = field(default_factory=dict)
-    open: set[int] = field(default_factory=set)
-    silent: bool = False
-    holding: bool = False
-    held: list[Report] = field(default_factory=list)
-
-    @property
-    def live(self) -> list[SimRun]:
-        return [run for run in self.runs.values() if run.end is None]
-
-    def reset(self) -> None:
-        """Drop everything; it attaches again when it can."""
-        self.attachment = 0
-        self.inbox.clear()
-        self.opened.clear()
-        self.runs.clear()
-        self.open.clear()
-
-
-@dataclass
-class Placed:
-    """A run as the core knows it: whose it is and where it was started.
-
-    Attributes:
-        owner: the submission it belongs to, whatever its id is used for later.
-        stopped: a stop was sent.
-    """
-
-    start: Start
-    owner: Submit
-    replica: str
-    attachment: int
-    stopped: bool = False
 
 
 class World:

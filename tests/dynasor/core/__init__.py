@@ -1,0 +1,1 @@
+"""The core from submission to result, against a fleet in virtual time."""

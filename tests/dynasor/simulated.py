@@ -1,0 +1,106 @@
+"""What a simulated replica is made of: scripted chains, its runs, what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dynasor.inputs import Submit
+from dynasor.messages import Command, End, Open, ReplicaInfo, Report, Start
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the model does with one branch, if nobody stops it."""
+
+    length: int = 20
+    answer: str | None = None
+    end: Literal["stop", "error"] = "stop"
+
+
+Script = Callable[[str, int], Chain]
+
+
+def answering(*answers: str | None, length: int = 20) -> Script:
+    """Branch i answers ``answers[i]``, the last one from there on."""
+    return lambda _, branch: Chain(length, answers[min(branch, len(answers) - 1)])
+
+
+def token(query_id: str, branch: int, position: int) -> int:
+    """The id of a generated token, the same wherever it is generated."""
+    return sum(query_id.encode()) * 1_000_000 + branch * 10_000 + position
+
+
+def info(
+    slots: int = 8, kv_tokens: int = 100_000, block_size: int = 16, max_model_len: int = 4096
+) -> ReplicaInfo:
+    return ReplicaInfo(slots, kv_tokens, block_size, max_model_len)
+
+
+@dataclass
+class SimRun:
+    """A run on a replica. ``total`` counts the branch's tokens, earlier runs included."""
+
+    start: Start
+    lease: int
+    total: int
+    reported: int
+    end: End | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.start.program, self.start.branch
+
+
+@dataclass
+class SimReplica:
+    """One engine replica.
+
+    Attributes:
+        attachment: number of its attachment; 0: it was reset and has to attach again.
+        heard_at: when the core last heard of it.
+        open: its runs of whose end the core has not heard.
+        silent: it works, but nothing gets through, either way.
+        holding: its reports are held back; its heartbeat is not.
+    """
+
+    id: str
+    info: ReplicaInfo
+    attachment: int
+    heard_at: float
+    inbox: list[Command] = field(default_factory=list)
+    opened: dict[str, Open] = field(default_factory=dict)
+    runs: dict[int, SimRun] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+    silent: bool = False
+    holding: bool = False
+    held: list[Report] = field(default_factory=list)
+
+    @property
+    def live(self) -> list[SimRun]:
+        return [run for run in self.runs.values() if run.end is None]
+
+    def reset(self) -> None:
+        """Drop everything; it attaches again when it can."""
+        self.attachment = 0
+        self.inbox.clear()
+        self.opened.clear()
+        self.runs.clear()
+        self.open.clear()
+
+
+@dataclass
+class Placed:
+    """A run as the core knows it: whose it is and where it was started.
+
+    Attributes:
+        owner: the submission it belongs to, whatever its id is used for later.
+        stopped: a stop was sent.
+    """
+
+    start: Start
+    owner: Submit
+    replica: str
+    attachment: int
+    stopped: bool = False
