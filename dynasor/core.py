@@ -7,29 +7,20 @@ controller and the simulator drive the same object. Deterministic: equal inputs,
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-
-import msgspec
+from collections.abc import Callable, Collection
 
 from dynasor.algorithms import ALGORITHMS
 from dynasor.errors import Overloaded
 from dynasor.fleet import Fleet
 from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
-from dynasor.messages import Command, End, ReplicaInfo, Report, RunReport
+from dynasor.messages import End, ReplicaInfo, Report, RunReport
 from dynasor.order import Fcfs, Order
 from dynasor.policies import POLICIES
 from dynasor.program import Branch, Program
 from dynasor.replica import Run
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
-
-
-class Step(msgspec.Struct, frozen=True):
-    """What one input led to. Commands of a replica are to be carried out in their order."""
-
-    commands: dict[str, tuple[Command, ...]] = {}
-    results: tuple[Result, ...] = ()
-    progress: tuple[Progress, ...] = ()
+from dynasor.step import Step
 
 
 class Core:
@@ -90,9 +81,9 @@ class Core:
         return min(times, default=None)
 
     @property
-    def replicas(self) -> int:
-        """Replicas that live."""
-        return len(self._fleet.replicas)
+    def replicas(self) -> Collection[str]:
+        """Ids of the replicas that live."""
+        return self._fleet.replicas.keys()
 
     @property
     def runs(self) -> int:
@@ -103,7 +94,7 @@ class Core:
     def report_period_s(self) -> float:
         """Least time between two reports of one replica, so that all together stay within
         ``reports_per_s``."""
-        return max(1, self.replicas) / self.settings.reports_per_s
+        return max(1, len(self.replicas)) / self.settings.reports_per_s
 
     def check_room(self, submission: Submit) -> None:
         """Whether `submit` would take it. Raises what `submit` raises."""

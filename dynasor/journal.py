@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dynasor.core import Core, Step
+from dynasor.core import Core
 from dynasor.inputs import Input, from_plain, to_plain
 from dynasor.settings import CoreSettings
+from dynasor.step import Step
 
 
 class Entry(msgspec.Struct, frozen=True):

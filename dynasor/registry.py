@@ -45,7 +45,7 @@ class Registry(Generic[T]):
         entry = self._entries.get(name) if isinstance(name, str) else None
         if entry is None:
             known = ", ".join(sorted(self._entries))
-            raise InvalidField(field, f"unknown {self.kind} {name!r}; known: {known}")
+            raise InvalidField(field, f"unknown {self.kind} {name!r:.60}; known: {known}")
         return entry
 
     def parse(

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cluster.cli.ask import URL
 from cluster.cli.config import Config, read_config
 from cluster.cli.errors import CliError
 from cluster.cli.server import RUN_DIR, Server
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         server.stop(STOP_TIMEOUT_S)
         raise
     print(f"ready after {time.monotonic() - started:.0f} s: {config.url}/v1  (log: {server.log})")
-    print(f"\nTry:\n  {_curl(config)}\n  {_ask(config)}\nStop it: dynasor down")
+    print(f"\nTry:\n  {_curl(config)}\n  {_ask(config)}\nStop it: {_command('down')}")
     return 0
 
 
@@ -171,5 +172,13 @@ def _curl(config: Config) -> str:
 
 
 def _ask(config: Config) -> str:
-    url = [] if config.url == "http://127.0.0.1:8000" else ["--url", config.url]
-    return shlex.join(["dynasor", "ask", QUESTION, *url])
+    url = [] if config.url == URL else ["--url", config.url]
+    return _command("ask", QUESTION, *url)
+
+
+def _command(*arguments: str) -> str:
+    """A command line that works here, also where the environment is not activated."""
+    program = Path(sys.executable).with_name("dynasor")
+    with suppress(ValueError):
+        program = program.relative_to(Path.cwd())
+    return shlex.join([str(program), *arguments])

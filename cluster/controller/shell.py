@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -13,12 +14,15 @@ from pathlib import Path
 from cluster.protocol import Batch, Refused, Status
 from cluster.settings import ControllerSettings
 from cluster.stream import Sender
-from dynasor.core import Core, Step
+from dynasor.core import Core
 from dynasor.errors import Overloaded
 from dynasor.inputs import Input, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import Command, ReplicaInfo, Report, Reset
 from dynasor.result import Result
+from dynasor.step import Step
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class Shell:
 
     def status(self) -> Status:
         """What is going on."""
-        return Status(self._core.replicas, len(self._core.programs), self._core.runs)
+        return Status(len(self._core.replicas), len(self._core.programs), self._core.runs)
 
     def attach(self, replica: str, info: ReplicaInfo) -> str:
         """Take a replica in; returns the epoch that its batches will carry."""
@@ -100,7 +104,9 @@ class Shell:
         outbox = self._outboxes.get(replica)
         if outbox is not None and not outbox.commands:
             try:
-                await asyncio.wait_for(outbox.filled.wait(), self._settings.poll_hold_s)
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
+                async with asyncio.timeout(self._settings.poll_hold_s):
+                    await outbox.filled.wait()
             except TimeoutError:
                 self._deliver(self._core.heard(replica, _now()))
         return self._batch(replica, epoch)
@@ -161,6 +167,9 @@ class Shell:
 
     def _tick(self) -> None:
         self._deliver(self._core.tick(_now()))
+        # Replicas that died without a word never fetch what was meant for them.
+        for replica in self._outboxes.keys() - self._core.replicas:
+            self._drop_outbox(replica)
 
 
 def _now() -> float:
@@ -172,6 +181,13 @@ def _journal(path: Path) -> Callable[[Input, float, Step], None]:
     file = path.open("wb", buffering=0)
 
     def write(event: Input, now: float, step: Step) -> None:
-        file.write(encode(Entry(now, event, step)))
+        if file.closed:
+            return
+        try:
+            file.write(encode(Entry(now, event, step)))
+        except OSError as error:
+            # The step holds commands that are nowhere else: a full disk must not lose them.
+            logger.error("the event log %s ends here: %s", path, error)
+            file.close()
 
     return write

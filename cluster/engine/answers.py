@@ -60,7 +60,8 @@ class _Worker:
     async def ready(self) -> None:
         """Wait until the child has imported its parser; raises ``_WorkerLostError``."""
         try:
-            await asyncio.wait_for(self._reply(), _START_LIMIT_S)
+            async with asyncio.timeout(_START_LIMIT_S):
+                await self._reply()
         except TimeoutError as error:
             raise _WorkerLostError from error
 
@@ -75,7 +76,8 @@ class _Worker:
             await self._process.stdin.drain()
         except OSError as error:
             raise _WorkerLostError from error
-        return await asyncio.wait_for(self._reply(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await self._reply()
 
     async def _reply(self) -> str:
         assert self._process.stdout is not None

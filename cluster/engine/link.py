@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Protocol
 
 from cluster.engine.runner import Runner
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.25
 """Time between two attempts to reach the controller; it is replaced within seconds."""
+
+LEAVE_S = 1.0
+"""How long saying goodbye may take: the controller may end at the same time."""
 
 
 class ControllerCalls(Protocol):
@@ -73,8 +77,12 @@ class Link:
                 await self._runner.drop_all()
 
     async def leave(self) -> None:
-        """Tell the controller that this replica ends."""
-        await self._controller.detach(self._replica)
+        """Tell the controller that this replica ends; without it, silence says the same later."""
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._controller.detach(self._replica)
+        except Exception as error:
+            logger.warning("replica %s: could not say goodbye: %r", self._replica, error)
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -110,7 +118,7 @@ class Link:
 
 
 async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    # Not `wait_for`: in Python 3.11 it loses a cancellation that arrives with the event.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

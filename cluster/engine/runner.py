@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -11,6 +12,8 @@ from cluster.engine.generation import Piece, RefusedByEngine, TokenEngine
 from cluster.protocol import TokenDelta
 from dynasor.answers import Answer
 from dynasor.messages import Close, Command, End, Extend, Open, Report, RunReport, Start, Stop
+
+logger = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -185,8 +188,16 @@ class Runner:
             return End(run.taken_back or "stopped", cached_tokens=last.cached_tokens)
         answer = None
         if run.program.read_answers:
-            answer = await self._reader.read(text, complete=last.finish == "stop")
+            answer = await self._answer_in(text, complete=last.finish == "stop")
         return End(last.finish, last.stop_reason, answer, last.cached_tokens)
+
+    async def _answer_in(self, text: str, *, complete: bool) -> Answer | None:
+        try:
+            return await self._reader.read(text, complete=complete)
+        except Exception:
+            # Not the engine's fault: else one such text would end replica after replica.
+            logger.exception("an answer could not be read; its chain abstains")
+            return None
 
     def _note(self, run: _Run) -> None:
         self._dirty[run.start.run] = run

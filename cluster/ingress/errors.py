@@ -89,7 +89,7 @@ def body_too_large(limit: int) -> ApiError:
 
 def model_not_found(name: str, known: list[str]) -> ApiError:
     """There is no model of that name."""
-    message = f"model: {name!r} does not exist; known: {', '.join(known)}"
+    message = f"model: {name!r:.60} does not exist; known: {', '.join(known)}"
     return ApiError(404, message, param="model", code="model_not_found")
 
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from cluster.ingress.errors import ContextLengthExceeded
 from cluster.ingress.reasoning import Marks
-from cluster.models.abacus import weights_path
+from cluster.models import model_path
 from cluster.settings import ModelSettings
 from dynasor.errors import InvalidField
 from dynasor.query import Query, Sampling
@@ -56,7 +56,7 @@ class Prompts:
 
     def __init__(self, model: ModelSettings) -> None:
         """Load them; takes seconds. Raises OSError if there are none for that model."""
-        source = str(weights_path()) if model.id == "abacus" else model.id
+        source = model_path(model.id)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(
             source, trust_remote_code=model.trust_remote_code
         )

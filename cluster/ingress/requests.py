@@ -15,7 +15,7 @@ from dynasor.errors import InvalidField, first_invalid
 from dynasor.query import ProgramSpec, Query, Sampling, parse_program
 
 COMPLETION_MAX_TOKENS = 16
-"""``max_tokens`` of ``/v1/completions`` when none is given, as in OpenAI's API."""
+"""``max_tokens`` of a plain ``/v1/completions`` when none is given, as in OpenAI's API."""
 
 
 class StreamOptions(BaseModel):
@@ -99,7 +99,7 @@ def _ask(
     models: Models,
     prompt: dict[str, Any],
     token_ids: tuple[int, ...] | None,
-    default_max_tokens: int | None,
+    plain_max_tokens: int | None,
 ) -> Ask:
     sampling = _parse_sampling({name: fields.pop(name) for name in SAMPLING & fields.keys()})
     body = _validate(Body, fields, "", {*Body.model_fields, *SAMPLING, *own})
@@ -113,7 +113,8 @@ def _ask(
         query=_validate(Query, {**prompt, "program": spec, "sampling": sampling}, "", ()),
         model=model,
         token_ids=token_ids,
-        default_max_tokens=default_max_tokens,
+        # OpenAI's few tokens would cut every chain of a program long before its answer.
+        default_max_tokens=None if program else plain_max_tokens,
         stream=body.stream,
         include_usage=body.stream_options is not None and body.stream_options.include_usage,
         program=program,
@@ -130,7 +131,7 @@ def _program(body: Body, model: str, asked: str | None) -> ProgramSpec:
         raise InvalidField("n", f"must be 1 with a program, which returns one answer; got {body.n}")
     document = {} if body.program is None else dict(body.program)
     if asked is not None and document.setdefault("algorithm", asked) != asked:
-        reason = f"must be {asked!r} with model {model!r}, got {document['algorithm']!r}"
+        reason = f"must be {asked!r} with model {model!r}, got {document['algorithm']!r:.60}"
         raise InvalidField("program.algorithm", reason)
     # All of its completions are wanted, so no policy may hold some back.
     if document.get("algorithm") == PLAIN and document.get("policy") is None:

@@ -123,7 +123,8 @@ class Solver:
     async def status(self) -> Status:
         """What the controller knows of the cluster. Raises ApiError (503) if it does not answer."""
         try:
-            return await asyncio.wait_for(self._controller.status(), STATUS_TIMEOUT_S)
+            async with asyncio.timeout(STATUS_TIMEOUT_S):
+                return await self._controller.status()
         except (TimeoutError, ControllerLost):
             raise unavailable("the controller does not answer") from None
 

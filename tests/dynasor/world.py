@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dynasor.answers.answer import Answer
-from dynasor.core import Core, Step
+from dynasor.core import Core
 from dynasor.inputs import Input, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import (
@@ -30,6 +30,7 @@ from dynasor.messages import (
 from dynasor.query import Query
 from dynasor.result import Progress, Result
 from dynasor.settings import CoreSettings
+from dynasor.step import Step
 from tests.dynasor.simulated import (
     Placed,
     Script,

@@ -202,3 +202,29 @@ async def test_the_event_log_replays_to_the_same_decisions(tmp_path: Path) -> No
     await cluster.close()
     settings = ControllerSettings(**{**FAST})  # type: ignore[arg-type]
     assert replay(log.read_bytes().splitlines(), settings) > 20
+
+
+async def test_what_was_meant_for_a_replica_that_died_is_forgotten(cluster: Cluster) -> None:
+    shell = cluster.shell
+    shell.attach("dead", ReplicaInfo(slots=8, kv_tokens=4096, block_size=16, max_model_len=512))
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=2))
+    await until(lambda: shell.status().replicas == 0)
+    assert not shell._outboxes
+    cluster.add("b")
+    assert done(await waiting).answer is not None
+
+
+async def test_a_full_disk_ends_the_event_log_and_no_query() -> None:
+    cluster = Cluster(event_log=Path("/dev/full"))
+    cluster.add("a")
+    assert done(await cluster.solve(max_branches=3)).stop in ("complete", "certain")
+    await cluster.close()
+
+
+async def test_a_replica_can_leave_a_controller_that_is_gone(cluster: Cluster) -> None:
+    class Gone(Calls):
+        async def detach(self, replica: str) -> None:
+            raise ConnectionError("no controller")
+
+    runner = Runner(FakeEngine(), LastWord(), cluster.sent)
+    await Link("a", runner, Gone(cluster.shell), tokens_wait_s=0.01).leave()

@@ -159,6 +159,19 @@ async def test_a_broken_engine_is_noticed() -> None:
     assert await runner.broken is engine.failure
 
 
+async def test_an_answer_that_can_not_be_read_costs_its_chain_the_vote_only() -> None:
+    class BrokenReader(LastWord):
+        async def read(self, text: str, *, complete: bool) -> Answer | None:
+            raise RecursionError("a hostile answer")
+
+    runner = Runner(FakeEngine(length=3), BrokenReader(), Sent())
+    await runner.apply((OPEN, start()))
+    reports = await gather_until_end(runner)
+    assert reports[-1].end is not None and reports[-1].end.reason == "stop"
+    assert reports[-1].end.answer is None
+    assert not runner.broken.done()
+
+
 async def test_streamed_text_goes_to_the_sink_with_its_position() -> None:
     runner, _, sent = make(length=3)
     streamed = Open("p", (7,), {}, read_answers=False, sink="tcp://user")

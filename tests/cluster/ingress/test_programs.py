@@ -87,10 +87,13 @@ async def test_a_program_by_model_name(
     assert [each["max_branches"] for each in params] == [16, 7]
 
 
-async def test_a_program_on_completions_splits_its_text(client: openai.AsyncOpenAI) -> None:
+async def test_a_program_on_completions_splits_its_text(
+    client: openai.AsyncOpenAI, controller: FakeController
+) -> None:
     model = "abacus:self-consistency"
     reply: Any = await client.completions.create(model=model, prompt="<|user|>2+2?<think>")
     assert (reply.choices[0].text, reply.choices[0].reasoning) == ("\\boxed{4}", "2+2=4\n")
+    assert controller.submits[0].query.sampling.max_tokens is None
     unopened: Any = await client.completions.create(model=model, prompt="2+2?")
     assert unopened.choices[0].text == "2+2=4\n</think>\n\\boxed{4}"
 

@@ -64,6 +64,7 @@ BAD_CHATS: list[tuple[dict[str, Any], int, str, str]] = [
     ({"temperature": -1}, 400, "temperature", "greater than or equal to 0"),
     ({"top_p": 0}, 400, "top_p", "greater than 0"),
     ({"top_k": -2}, 400, "top_k", "-1"),
+    ({"top_k": 2**64}, 400, "top_k", "less than 2147483648"),
     ({"min_p": 2}, 400, "min_p", "1"),
     ({"presence_penalty": 3}, 400, "presence_penalty", "2"),
     ({"frequency_penalty": -3}, 400, "frequency_penalty", "-2"),

@@ -93,7 +93,7 @@ class TestDeadlines:
         there.submit(deadline_s=1.0)
         there.pass_time(1.0)
         assert there.results["q"].stop == "deadline"
-        assert there.core.replicas == 0
+        assert not there.core.replicas
 
     def test_one_that_is_not_reached_changes_nothing(self) -> None:
         assert world().solve(deadline_s=60).stop == "certain"

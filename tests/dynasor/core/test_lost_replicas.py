@@ -101,7 +101,7 @@ class TestLostReplicas:
         there = world(lengths(40), replica_timeout_s=0.5)
         there.submit()
         there.die("a")
-        there.run(until=lambda: there.core.replicas == 0)
+        there.run(until=lambda: not there.core.replicas)
         there.pass_time(100.0)
         assert there.core.programs
         there.attach("b")
@@ -120,7 +120,7 @@ class TestLostReplicas:
         core = World().core
         assert core.heard("x", 1.0).commands == {"x": (Reset(),)}
         assert core.report("x", Report(), 2.0).commands == {"x": (Reset(),)}
-        assert core.replicas == 0
+        assert not core.replicas
 
     def test_silence_is_noticed_when_the_core_asked_to_be_woken(self) -> None:
         there = World(replica_timeout_s=5.0)
@@ -128,7 +128,7 @@ class TestLostReplicas:
         there.attach("a")
         assert there.core.wake_at == 5.3
         there.pass_time(5.0)
-        assert there.core.replicas == 0
+        assert not there.core.replicas
         assert there.core.wake_at is None
 
     @given(heard=st.floats(0, 1e6), timeout=st.floats(0.01, 600))
@@ -139,7 +139,7 @@ class TestLostReplicas:
         due = there.core.wake_at
         assert due is not None
         there.core.tick(due)
-        assert there.core.replicas == 0
+        assert not there.core.replicas
 
     def test_a_replica_that_reports_with_a_gap_has_to_start_anew(self) -> None:
         there = world(lengths(40))
