@@ -102,13 +102,8 @@ class Shell:
         """Commands for a replica, as soon as there are any, or none after the holding time."""
         self._deliver(self._core.heard(replica, _now()))
         outbox = self._outboxes.get(replica)
-        if outbox is not None and not outbox.commands:
-            try:
-                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
-                async with asyncio.timeout(self._settings.poll_hold_s):
-                    await outbox.filled.wait()
-            except TimeoutError:
-                self._deliver(self._core.heard(replica, _now()))
+        if outbox is not None:
+            await self._hold(replica, outbox)
         return self._batch(replica, epoch)
 
     def report(self, replica: str, epoch: str, report: Report) -> Batch:
@@ -123,11 +118,21 @@ class Shell:
         if self._timer is not None:
             self._timer.cancel()
 
+    async def _hold(self, replica: str, outbox: _Outbox) -> None:
+        """Wait for commands that no report's reply has taken along, for the holding time."""
+        try:
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
+            async with asyncio.timeout(self._settings.poll_hold_s):
+                while not outbox.commands and self._outboxes.get(replica) is outbox:
+                    outbox.filled.clear()
+                    await outbox.filled.wait()
+        except TimeoutError:
+            self._deliver(self._core.heard(replica, _now()))
+
     def _batch(self, replica: str, epoch: str) -> Batch:
         outbox = self._outboxes.get(replica)
         if outbox is None or outbox.epoch != epoch:
             return Batch(epoch, 0, (Reset(),), self._core.report_period_s)
-        outbox.filled.clear()
         commands, outbox.commands = tuple(outbox.commands), []
         # An empty batch carries the number of the last one: nothing has to wait for it.
         outbox.number += 1 if commands else 0

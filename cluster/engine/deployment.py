@@ -9,6 +9,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from cluster.calls import direct
 from cluster.settings import Settings
 from dynasor.messages import ReplicaInfo
 
@@ -17,7 +18,7 @@ class _HandleCalls:
     """`ControllerCalls` over a Serve handle."""
 
     def __init__(self, controller: DeploymentHandle[Any]) -> None:
-        self._controller = controller
+        self._controller = controller = direct(controller)
         # Each access to a method of a handle makes a new handle; these two are called all the time.
         self._poll = controller.poll
         self._report = controller.report

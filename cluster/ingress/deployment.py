@@ -12,6 +12,7 @@ from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
+from cluster.calls import direct
 from cluster.ingress.app import build_api
 from cluster.ingress.controller import ControllerLost
 from cluster.ingress.prompts import Prompts
@@ -29,7 +30,7 @@ class ServeController:
     """The controller behind a Serve handle."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._handle = handle
+        self._handle = handle = direct(handle)
         # Each access to a method of a handle makes a new handle; this one every request takes.
         self._solve = handle.solve
 
