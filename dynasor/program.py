@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from dynasor.algorithms import Algorithm, StopHint
 from dynasor.certaindex import Certaindex
@@ -72,7 +73,7 @@ class Program:
     arrival: int
     query: Query
     prompt: tuple[int, ...]
-    algorithm: Algorithm
+    algorithm: Algorithm[Any, Any]
     policy: Policy
     submitted_at: float
     sink: str | None = None

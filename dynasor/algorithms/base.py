@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,23 +36,31 @@ class Best(NamedTuple):
     branch: int | None
 
 
-class Algorithm(ABC):
+P = TypeVar("P", bound=Params)
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Algorithm(ABC, Generic[P, S]):
     """One program's reasoning. Four methods; no clock, no budget, no knowledge of replicas.
 
     ``demand`` and ``certaindex`` and ``answer`` are pure reads, valid after every event and also
-    after none. ``observe`` is the only method that changes state. State is plain data: it can be
-    snapshotted, moved and replayed. A new algorithm is one file: subclass, set ``name``,
-    ``Params`` and ``stop_hint``, decorate with ``@ALGORITHMS.register``.
+    after none. ``observe`` is the only method that changes ``state``, which is plain data: it can
+    be snapshotted, moved and replayed. A new algorithm is one file: subclass, set ``name``,
+    ``Params``, ``State`` and ``stop_hint``, decorate with ``@ALGORITHMS.register``.
     """
 
     name: ClassVar[str]
     Params: ClassVar[type[Params]]
+    State: ClassVar[type[msgspec.Struct]]
+    """All that changes; built without arguments."""
     stop_hint: ClassVar[StopHint]
     reads_answers: ClassVar[bool] = True
     """Whether replicas should extract an answer from each chain."""
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: P) -> None:
         self.params = params
+        # Its type is declared twice, for a class variable can't be generic.
+        self.state: S = self.State()  # type: ignore[assignment]
 
     @abstractmethod
     def demand(self) -> Iterator[WorkItem]:
@@ -75,13 +83,12 @@ class Algorithm(ABC):
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data (JSON types)."""
-        state = {key: value for key, value in vars(self).items() if key != "params"}
-        plain: dict[str, Any] = msgspec.to_builtins(state)
+        plain: dict[str, Any] = msgspec.to_builtins(self.state)
         return plain
 
-    @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state made by `snapshot`."""
+        """Take over a state made by `snapshot`. Raises msgspec.ValidationError if it is none."""
+        self.state = msgspec.convert(state, self.State)  # type: ignore[assignment]
 
 
-ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
+ALGORITHMS: Registry[type[Algorithm[Any, Any]]] = Registry("algorithm")

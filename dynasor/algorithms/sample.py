@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+import msgspec
 from pydantic import Field
 
 from dynasor.algorithms.base import ALGORITHMS, Algorithm, Best, StopHint
@@ -21,8 +21,15 @@ class SampleParams(Params):
     n: int = Field(1, ge=1, le=MAX_N, description="completions to return")
 
 
+class SampleState(msgspec.Struct):
+    """Completions that were started, and the first that has ended by itself."""
+
+    started: int = 0
+    first_ended: int | None = None
+
+
 @ALGORITHMS.register
-class Sample(Algorithm):
+class Sample(Algorithm[SampleParams, SampleState]):
     """What an ordinary completion request is: no answer is read, so certaindex stays 0.
 
     The knob is beyond every n: certaindex never means anything, so no policy waits for it.
@@ -30,30 +37,24 @@ class Sample(Algorithm):
 
     name = "sample"
     Params = SampleParams
+    State = SampleState
     stop_hint = StopHint(knob=MAX_N, threshold=1.0)
     reads_answers = False
 
-    def __init__(self, params: SampleParams) -> None:
-        super().__init__(params)
-        self.started = 0
-        self.first_ended: int | None = None
-
     def demand(self) -> Iterator[Generate]:
-        return (Generate(branch) for branch in range(self.started, self.params.n))
+        return (Generate(branch) for branch in range(self.state.started, self.params.n))
 
     def observe(self, event: Event) -> None:
         match event:
             case Started(branch):
-                self.started = branch + 1
-            case Finished(branch=branch, finish="stop" | "length") if self.first_ended is None:
-                self.first_ended = branch
+                self.state.started = branch + 1
+            case Finished(branch=branch, finish="stop" | "length") if (
+                self.state.first_ended is None
+            ):
+                self.state.first_ended = branch
 
     def certaindex(self) -> Certaindex:
         return Certaindex(0.0)
 
     def answer(self) -> Best:
-        return Best(None, self.first_ended)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.started = state["started"]
-        self.first_ended = state["first_ended"]
+        return Best(None, self.state.first_ended)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 from pydantic import Field
@@ -21,35 +20,34 @@ class SelfConsistencyParams(Params):
     max_branches: int = Field(16, ge=1, le=256, description="most chains to sample")
 
 
+class SelfConsistencyState(msgspec.Struct):
+    """Chains that were started, and those that have ended."""
+
+    started: int = 0
+    ballot: Ballot = msgspec.field(default_factory=Ballot)
+
+
 @ALGORITHMS.register
-class SelfConsistency(Algorithm):
+class SelfConsistency(Algorithm[SelfConsistencyParams, SelfConsistencyState]):
     """Samples chains from the same prompt; the knob is the number of chains."""
 
     name = "self_consistency"
     Params = SelfConsistencyParams
+    State = SelfConsistencyState
     stop_hint = StopHint(knob=5, threshold=0.7)
 
-    def __init__(self, params: SelfConsistencyParams) -> None:
-        super().__init__(params)
-        self.started = 0
-        self.ballot = Ballot()
-
     def demand(self) -> Iterator[Generate]:
-        return (Generate(branch) for branch in range(self.started, self.params.max_branches))
+        return (Generate(branch) for branch in range(self.state.started, self.params.max_branches))
 
     def observe(self, event: Event) -> None:
         match event:
             case Started(branch):
-                self.started = branch + 1
+                self.state.started = branch + 1
             case Finished():
-                self.ballot.add(event)
+                self.state.ballot.add(event)
 
     def certaindex(self) -> Certaindex:
-        return self.ballot.certaindex()
+        return self.state.ballot.certaindex()
 
     def answer(self) -> Best:
-        return self.ballot.best()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.started = state["started"]
-        self.ballot = msgspec.convert(state["ballot"], Ballot)
+        return self.state.ballot.best()

@@ -22,19 +22,19 @@ CAPS = {"self_consistency": "max_branches", "sample": "n"}
 """The parameter that caps the number of branches, for every algorithm."""
 
 
-def make(name: str, cap: int) -> Algorithm:
+def make(name: str, cap: int) -> Algorithm[Any, Any]:
     kind = ALGORITHMS.get(name, "algorithm")
     return kind(kind.Params(**{CAPS[name]: cap}))
 
 
-def again(algorithm: Algorithm) -> Algorithm:
+def again(algorithm: Algorithm[Any, Any]) -> Algorithm[Any, Any]:
     """The same, through a snapshot in JSON, as it would go through a file or a wire."""
     copy = type(algorithm)(algorithm.params)
     copy.restore(msgspec.json.decode(msgspec.json.encode(algorithm.snapshot())))
     return copy
 
 
-def view(algorithm: Algorithm) -> tuple[Any, ...]:
+def view(algorithm: Algorithm[Any, Any]) -> tuple[Any, ...]:
     """All there is to see of an algorithm."""
     return list(algorithm.demand()), algorithm.certaindex(), algorithm.answer()
 
