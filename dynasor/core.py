@@ -193,6 +193,11 @@ class Core:
             program, branch = self._branch_of(run)
             if program is not None and branch is not None:
                 branch.run = None
+                branch.losses += 1
+                if branch.losses > self.settings.max_losses:
+                    # Perhaps it is this branch that kills them.
+                    message = f"its replica was lost {branch.losses} times (max_losses)"
+                    program.finish(branch, "error", End("error", message=message))
                 self._dirty[program.id] = None
 
     def _branch_of(self, run: Run) -> tuple[Program | None, Branch | None]:
@@ -221,17 +226,21 @@ class Core:
 
     def _advance(self, program: Program, now: float) -> None:
         """Let the policy decide on a program that changed, and carry out what it says."""
+        renewed = False
         if program.stop is None:
-            verdict = program.policy.verdict(program)
+            verdict = program.verdict()
             wants_more = program.accept(verdict.allowance)
-            if verdict.settled:
+            renewed = program.renews()
+            if program.fault:
+                self._close(program, "failed", now)
+            elif verdict.settled:
                 self._close(program, "certain", now)
             elif not program.active and not wants_more:
                 self._close(program, "complete" if _any_chain(program) else "failed", now)
         if program.stop is not None:
             self._conclude_if_settled(program, now)
             return
-        if program.policy.renew(program):
+        if renewed:
             for branch in program.running:
                 self._fleet.renew(branch)
         if program.waiting:
@@ -280,7 +289,7 @@ class Core:
         if not self._fleet.has_free_slot:
             return
         for program in sorted(self._queued.values(), key=self._order.key):
-            renewed = program.policy.renew(program)
+            renewed = program.renews()
             for branch in program.waiting:
                 if branch.runs and not renewed:
                     continue

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from dynasor.algorithms import Algorithm, StopHint
+from dynasor.algorithms import Algorithm, Best, StopHint
 from dynasor.certaindex import Certaindex
 from dynasor.messages import End
-from dynasor.policies import Policy
+from dynasor.policies import Policy, Verdict
 from dynasor.query import Query
 from dynasor.result import BranchResult, BranchView, Progress, Result, StopReason, TokenCount
 from dynasor.work import BranchKind, Finish, Finished, Started
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class Branch:
         replica: where it runs or last ran.
         run: its current run; None: it waits or has ended.
         runs: how often it was placed.
+        losses: how often its replica was lost under it.
         finish: why it ended; None: it has not.
     """
 
@@ -37,6 +41,7 @@ class Branch:
     replica: str | None = None
     run: int | None = None
     runs: int = 0
+    losses: int = 0
     cached_tokens: int = 0
     finish: Finish | None = None
     end: End | None = None
@@ -60,6 +65,9 @@ class Branch:
 class Program:
     """Holds the algorithm's state; satisfies `ProgramView` for policies.
 
+    Asks its algorithm and its policy; what they raise becomes its ``fault`` and ends this program
+    alone.
+
     Attributes:
         arrival: running number of its submission.
         prompt: token ids.
@@ -67,6 +75,7 @@ class Program:
         stop: why it ends; None: it goes on.
         settle_until: when its result is given at the latest, once it ends.
         shown_at: when progress was last reported.
+        fault: what its algorithm or policy raised.
     """
 
     id: str
@@ -82,6 +91,7 @@ class Program:
     stop: StopReason | None = None
     settle_until: float | None = None
     shown_at: float = float("-inf")
+    fault: str = ""
 
     @property
     def stop_hint(self) -> StopHint:
@@ -113,7 +123,15 @@ class Program:
         return None if deadline_s is None else self.submitted_at + deadline_s
 
     def certaindex(self) -> Certaindex:
-        return self.algorithm.certaindex()
+        return self._asked(self.algorithm.certaindex, Certaindex(0.0))
+
+    def verdict(self) -> Verdict:
+        """What the policy grants now."""
+        return self._asked(lambda: self.policy.verdict(self), Verdict(0))
+
+    def renews(self) -> bool:
+        """Whether the policy gives its running branches more, and lets paused ones go on."""
+        return self._asked(lambda: self.policy.renew(self), False)
 
     def context(self, branch: Branch) -> tuple[int, ...]:
         """Token ids the branch continues from."""
@@ -127,6 +145,9 @@ class Program:
         Returns:
             Whether the algorithm wants more than it got.
         """
+        return self._asked(lambda: self._accept(allowance), False)
+
+    def _accept(self, allowance: int | None) -> bool:
         room = None if allowance is None else max(0, allowance - self.started)
         for item in list(islice(self.algorithm.demand(), room)):
             limits = [item.max_tokens, self.query.sampling.max_tokens]
@@ -139,7 +160,8 @@ class Program:
         """The branch has ended for good; the algorithm learns of it."""
         branch.run, branch.finish, branch.end = None, finish, end
         answer = end.answer if end is not None else None
-        self.algorithm.observe(Finished(branch.id, finish, answer, len(branch.tokens)))
+        event = Finished(branch.id, finish, answer, len(branch.tokens))
+        self._asked(lambda: self.algorithm.observe(event), None)
 
     def tokens(self) -> TokenCount:
         """Tokens spent so far, by kind."""
@@ -157,19 +179,21 @@ class Program:
 
     def result(self, now: float) -> Result:
         """The outcome as of now."""
-        best = self.algorithm.answer()
+        best = self._asked(self.algorithm.answer, Best(None, None))
+        certaindex = self.certaindex()
         chosen = best.branch
         if chosen is None and self.branches:
             chosen = max(self.branches.values(), key=lambda b: (len(b.tokens), -b.id)).id
         return Result(
             query_id=self.id,
-            stop=self.stop or "complete",
+            stop="failed" if self.fault else self.stop or "complete",
             answer=best.answer,
             chosen=chosen,
-            certaindex=self.certaindex(),
+            certaindex=certaindex,
             branches=tuple(_branch_result(branch) for branch in self.branches.values()),
             tokens=self.tokens(),
             elapsed_s=now - self.submitted_at,
+            fault=self.fault,
         )
 
     def progress(self, now: float) -> Progress:
@@ -177,6 +201,15 @@ class Program:
         views = tuple(_branch_view(branch) for branch in self.branches.values())
         elapsed = now - self.submitted_at
         return Progress(self.id, self.certaindex(), views, self.generated, elapsed)
+
+    def _asked(self, question: Callable[[], T], otherwise: T) -> T:
+        if self.fault:
+            return otherwise
+        try:
+            return question()
+        except Exception as error:
+            self.fault = f"{type(error).__name__}: {error}"
+            return otherwise
 
 
 def _branch_result(branch: Branch) -> BranchResult:

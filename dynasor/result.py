@@ -12,7 +12,8 @@ from dynasor.work import BranchKind, Finish
 
 StopReason = Literal["complete", "certain", "deadline", "cancelled", "failed"]
 """complete: all demanded work is done; certain: its policy called the answer settled; deadline:
-its time was over; cancelled: the client left; failed: no branch could be run."""
+its time was over; cancelled: the client left; failed: no branch could be run, or
+its algorithm or policy has a defect."""
 
 
 class BranchResult(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     Attributes:
         chosen: branch whose chain is shown; None: there is no branch.
         elapsed_s: from submission to here.
+        fault: with "failed": what the algorithm or the policy raised, if it was their doing.
     """
 
     query_id: str
@@ -72,6 +74,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     branches: tuple[BranchResult, ...]
     tokens: TokenCount
     elapsed_s: float
+    fault: str = ""
 
 
 class BranchView(msgspec.Struct, frozen=True):

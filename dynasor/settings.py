@@ -43,6 +43,13 @@ class CoreSettings(BaseModel):
     replica_timeout_s: float = Field(
         5.0, gt=0, le=600, description="a replica silent for this long counts as lost"
     )
+    max_losses: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="how often a branch whose replica was lost is placed again; then it ends as "
+        "an error, for it may be what kills replicas",
+    )
     settle_s: float = Field(
         0.1,
         ge=0,

@@ -61,7 +61,8 @@ class Chains:
         shown = _shown(task, result)
         errors = [b.message for b in result.branches if b.finish == "error"]
         if result.stop == "failed" or (task.plain and errors):
-            raise generation_failed(next(filter(None, errors), "no chain could be run"))
+            reasons = filter(None, [result.fault, *errors])
+            raise generation_failed(next(reasons, "no chain could be run"))
         chains = tuple(self._chain(task, branch) for branch in shown)
         spec = task.submit.query.program
         return Solution(

@@ -34,6 +34,18 @@ class FirstAnswer(Policy):
         return Verdict(None, settled=bool(program.certaindex().votes))
 
 
+class Defective(Policy):
+    """Raises as soon as a chain has ended."""
+
+    name = "defective"
+    Params = EvenParams
+
+    def verdict(self, program: ProgramView) -> Verdict:
+        if program.active < program.started:
+            raise ZeroDivisionError("a defect")
+        return Verdict(None)
+
+
 class OneLease(Policy):
     """Everything is started; nobody goes on beyond the first lease, unless it is generous."""
 

@@ -11,6 +11,20 @@ from tests.dynasor.world import World
 
 
 class TestLostReplicas:
+    def test_a_branch_that_kills_its_replicas_is_given_up(self) -> None:
+        there = world(lengths(400), max_losses=2)
+        there.submit("killer", max_branches=1)
+        for name in ("b", "c", "d"):
+            there.attach(name)
+            there.run(until=lambda: any(replica.live for replica in there.replicas.values()))
+            victim = next(replica.id for replica in there.replicas.values() if replica.live)
+            there.die(victim)
+        there.run()
+        result = there.results["killer"]
+        assert result.stop == "failed"
+        assert result.branches[0].runs == 3
+        assert "lost 3 times" in result.branches[0].message
+
     def test_branches_go_on_elsewhere_from_the_last_reported_tokens(self) -> None:
         there = world(lengths(100), replica_timeout_s=0.5)
         there.submit(max_branches=3)

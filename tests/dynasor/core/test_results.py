@@ -9,7 +9,8 @@ import pytest
 from dynasor.errors import Overloaded
 from dynasor.messages import Open, Stop
 from dynasor.policies import POLICIES
-from tests.dynasor.core.stands import FirstAnswer, Register, lengths, world
+from dynasor.work import Event
+from tests.dynasor.core.stands import Defective, FirstAnswer, Register, lengths, world
 from tests.dynasor.simulated import Chain, answering
 from tests.dynasor.world import CACHED
 
@@ -190,6 +191,35 @@ class TestProgress:
 
 
 class TestErrors:
+    def test_a_defective_policy_ends_its_own_program_only(self, register_policy: Register) -> None:
+        register_policy(Defective)
+        there = world(lengths(10, 60), slots=4)
+        there.submit("bad", policy="defective", max_branches=2)
+        there.submit("good", max_branches=2, policy="even")
+        there.run()
+        assert there.results["bad"].stop == "failed"
+        assert there.results["bad"].fault == "ZeroDivisionError: a defect"
+        assert there.results["good"].stop == "complete"
+        there.steps(2)
+        assert not there.running()
+
+    def test_a_defective_algorithm_ends_its_own_program_only(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        there = world(lengths(10), slots=4)
+        there.submit("good", max_branches=2, policy="even")
+        there.submit("bad", max_branches=2, policy="even")
+        bad = there.core.programs["bad"].algorithm
+
+        def broken(event: Event) -> None:
+            raise KeyError(event)
+
+        monkeypatch.setattr(bad, "observe", broken)
+        there.run()
+        assert there.results["bad"].stop == "failed"
+        assert there.results["bad"].fault.startswith("KeyError")
+        assert there.results["good"].stop == "complete"
+
     def test_a_query_that_no_engine_takes_fails(self) -> None:
         there = world(lambda *_: Chain(0, end="error"))
         result = there.solve(max_branches=3)
