@@ -63,6 +63,13 @@ class EngineSettings(_Model):
         le=10,
         description="how long mere token counts may wait for a report; a branch's end never waits",
     )
+    stall_timeout_s: float = Field(
+        120,
+        ge=1,
+        le=3600,
+        description="an engine that has work and gives no token for this long "
+        "is replaced; above the time that its first step may take to compile",
+    )
     answer_timeout_s: float = Field(
         2.0, gt=0, le=60, description="time to normalize one answer that needs a maths parser"
     )
@@ -91,7 +98,9 @@ class ControllerSettings(CoreSettings):
         description="how long a replica's poll is held when there is nothing to "
         "do; also how often an idle replica shows that it lives",
     )
-    event_log: Path | None = Field(None, description="file that gets every input and decision")
+    event_log: Path | None = Field(
+        None, description="folder in which every controller process logs its inputs and decisions"
+    )
 
     @model_validator(mode="after")
     def _lives_longer_than_a_poll(self) -> ControllerSettings:

@@ -21,12 +21,14 @@ class Config:
     Attributes:
         host: where the HTTP proxy listens.
         model: the served model's name.
+        engines: engine replicas it starts with, at least.
     """
 
     path: Path
     host: str
     port: int
     model: str
+    engines: int
 
     @property
     def address(self) -> tuple[str, int]:
@@ -56,6 +58,16 @@ def read_config(path: Path) -> Config:
         applications: list[dict[str, Any]] = document["applications"]
         http = document.get("http_options") or {}
         model = ((applications[0].get("args") or {}).get("model") or {}).get("name", "abacus")
-        return Config(path, str(http.get("host", "127.0.0.1")), int(http.get("port", 8000)), model)
+        host, port = str(http.get("host", "127.0.0.1")), int(http.get("port", 8000))
+        return Config(path, host, port, model, _engines(applications[0]))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise CliError(f"{path}: no Serve config (it needs a list of applications)") from None
+
+
+def _engines(application: dict[str, Any]) -> int:
+    for deployment in application.get("deployments") or ():
+        if deployment.get("name") == "Engine":
+            count = deployment.get("num_replicas", 1)
+            # Autoscaled ones ("auto") start with as many as their own settings say.
+            return count if isinstance(count, int) else 1
+    return 1

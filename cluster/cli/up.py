@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         CliError: it did not come up; nothing is left running then.
     """
     config, server = read_config(args.config), Server(args.run_dir)
-    if healthy(config):
+    if engines(config):
         print(f"already running at {config.url}")
         return 0
     _check_free(config, server)
@@ -88,14 +88,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def healthy(config: Config) -> bool:
-    """Whether the endpoint answers that it can serve."""
+def engines(config: Config) -> int:
+    """How many engines the cluster at the config's address has ready; 0 if there is none."""
     import httpx
 
     try:
-        return httpx.get(f"{config.url}/health", timeout=2.0, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+        reply = httpx.get(f"{config.url}/health", timeout=2.0, trust_env=False)
+        return int(reply.json()["replicas"]) if reply.status_code == 200 else 0
+    except (httpx.HTTPError, ValueError, TypeError, KeyError):
+        return 0
 
 
 def _check_free(config: Config, server: Server) -> None:
@@ -124,14 +125,15 @@ def _wait(
 ) -> None:
     started = time.monotonic()
     with _waiting(config) as show:
-        while not healthy(config):
+        while (ready := engines(config)) < config.engines:
             try:
                 status = process.wait(POLL_S)
                 raise CliError(_failed(server, f"it ended with status {status}"))
             except subprocess.TimeoutExpired:
                 elapsed = time.monotonic() - started
             if elapsed > timeout_s:
-                raise CliError(_failed(server, f"it does not serve after {timeout_s:g} s"))
+                short = f"{ready} of {config.engines} engines are ready"
+                raise CliError(_failed(server, f"after {timeout_s:g} s {short}"))
             show(elapsed)
 
 

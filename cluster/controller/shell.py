@@ -51,18 +51,25 @@ class Shell:
     """
 
     def __init__(self, settings: ControllerSettings, sender: Sender) -> None:
-        journal = _journal(settings.event_log) if settings.event_log is not None else None
+        self._identity = uuid.uuid4().hex[:8]
+        folder = settings.event_log
+        journal = None if folder is None else _journal(folder / f"{self._identity}.jsonl")
         self._settings = settings
         self._core = Core(settings, journal)
         self._sender = sender
-        self._identity = uuid.uuid4().hex[:8]
         self._attachments = itertools.count(1)
         self._outboxes: dict[str, _Outbox] = {}
         self._callers: dict[str, _Caller] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def solve(self, submission: Submit) -> Result | Refused:
-        """Run a query to its end. Cancelling the call cancels the query."""
+        """Run a query to its end. Cancelling the call cancels the query.
+
+        A query that is in progress is joined: its caller had lost the line, and asks again.
+        """
+        known = self._callers.get(submission.query_id)
+        if known is not None:
+            return await asyncio.shield(known.result)
         try:
             self._core.check_room(submission)
         except Overloaded as error:

@@ -70,7 +70,14 @@ class Engine:
         self._runner = Runner(self._engine, self._reader, self._sender)
         replica = serve.get_replica_context().replica_id.unique_id
         calls = _HandleCalls(controller)
-        self._link = Link(replica, self._runner, calls, settings.engine.report_tokens_s)
+        self._link = Link(
+            replica,
+            self._runner,
+            calls,
+            tokens_wait_s=settings.engine.report_tokens_s,
+            call_timeout_s=settings.controller.replica_timeout_s,
+        )
+        self._stall_timeout_s = settings.engine.stall_timeout_s
         loop = asyncio.get_running_loop()
         self._serving = loop.create_task(self._link.serve(self._engine.info))
         self._leaving = loop.create_task(self._leave_when_broken())
@@ -82,6 +89,9 @@ class Engine:
 
     async def check_health(self) -> None:
         """Serve replaces the replica when this raises."""
+        stalled_s = self._runner.stalled_s
+        if stalled_s > self._stall_timeout_s and not self._runner.broken.done():
+            self._runner.broken.set_result(TimeoutError(f"no token for {stalled_s:.0f} s"))
         if self._runner.broken.done():
             raise RuntimeError(f"engine broken: {self._runner.broken.result()!r}")
         if self._serving.done():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -38,7 +38,7 @@ class TokenEngine(Protocol):
 
     def generate(
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece]:
         """Continue ``context``. The last piece has ``finish`` set.
 
         Raises:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cluster.engine.runner import Runner
 from cluster.protocol import pack, unpack_batch
 from dynasor.messages import Command, ReplicaInfo, Reset
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RETRY_S = 0.25
 """Time between two attempts to reach the controller; it is replaced within seconds."""
@@ -48,13 +51,25 @@ class Link:
     """Keeps a runner attached to the controller."""
 
     def __init__(
-        self, replica: str, runner: Runner, controller: ControllerCalls, tokens_wait_s: float
+        self,
+        replica: str,
+        runner: Runner,
+        controller: ControllerCalls,
+        *,
+        tokens_wait_s: float,
+        call_timeout_s: float,
     ) -> None:
-        """``tokens_wait_s``: how long tokens may wait for a report; the end of a run never does."""
+        """Set up; `serve` connects.
+
+        Args:
+            tokens_wait_s: how long tokens may wait for a report; the end of a run never does.
+            call_timeout_s: a call that takes longer has failed; above the time a poll is held.
+        """
         self._replica = replica
         self._runner = runner
         self._controller = controller
         self._tokens_wait_s = tokens_wait_s
+        self._call_timeout_s = call_timeout_s
         self._report_period_s = 0.0
         self._epoch = ""
         self._next = 1
@@ -64,7 +79,7 @@ class Link:
         """Attach and work until cancelled."""
         while True:
             try:
-                self._epoch = await self._controller.attach(self._replica, info)
+                self._epoch = await self._within(self._controller.attach(self._replica, info))
                 self._next, self._early = 1, {}
                 await self._work()
             except* _Lost:
@@ -91,7 +106,8 @@ class Link:
 
     async def _poll(self) -> None:
         while True:
-            await self._apply(await self._controller.poll(self._replica, self._epoch))
+            poll = self._controller.poll(self._replica, self._epoch)
+            await self._apply(await self._within(poll))
 
     async def _report(self) -> None:
         loop = asyncio.get_running_loop()
@@ -101,8 +117,13 @@ class Link:
             await _wait_at_most(self._runner.urgent, self._tokens_wait_s)
             await asyncio.sleep(max(0.0, earliest - loop.time()))
             earliest = loop.time() + self._report_period_s
-            report = pack(self._runner.take_report())
-            await self._apply(await self._controller.report(self._replica, self._epoch, report))
+            news = pack(self._runner.take_report())
+            report = self._controller.report(self._replica, self._epoch, news)
+            await self._apply(await self._within(report))
+
+    async def _within(self, call: Awaitable[T]) -> T:
+        async with asyncio.timeout(self._call_timeout_s):
+            return await call
 
     async def _apply(self, reply: bytes) -> None:
         batch = unpack_batch(reply)

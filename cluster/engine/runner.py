@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -83,6 +84,7 @@ class Runner:
         self._runs: dict[int, _Run] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._dirty: dict[int, _Run] = {}
+        self._alive_at = 0.0
         self.news = asyncio.Event()
         self.urgent = asyncio.Event()
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -91,6 +93,11 @@ class Runner:
     def running(self) -> int:
         """Runs that have not ended."""
         return len(self._runs)
+
+    @property
+    def stalled_s(self) -> float:
+        """How long the engine has given nothing although it has work, in seconds."""
+        return asyncio.get_running_loop().time() - self._alive_at if self._runs else 0.0
 
     async def apply(self, commands: tuple[Command, ...]) -> None:
         """Carry out commands in order. Unknown runs are no error: they may just have ended."""
@@ -131,6 +138,8 @@ class Runner:
         self.urgent.clear()
 
     def _start(self, start: Start) -> None:
+        if not self._runs:
+            self._alive_at = asyncio.get_running_loop().time()
         request = f"run-{next(self._requests)}"
         run = _Run(start, self._programs[start.program], request, start.lease)
         self._runs[start.run] = run
@@ -149,9 +158,12 @@ class Runner:
             last = Piece((), "", "length")
             if run.start.max_tokens > len(run.start.generated):
                 context = (*program.prompt, *before)
-                async for last in self._engine.generate(run.request, context, _sampling(run)):
-                    text += last.text
-                    await self._take(run, last)
+                pieces = self._engine.generate(run.request, context, _sampling(run))
+                # So that a cancelled run's request ends now, not when it is garbage-collected.
+                async with aclosing(pieces):
+                    async for last in pieces:
+                        text += last.text
+                        await self._take(run, last)
             end = await self._end_of(run, last, text)
             # With their end: a branch whose last tokens were known alone could be taken up after
             # its natural end, if this replica died now.
@@ -168,6 +180,7 @@ class Runner:
         self._note(run)
 
     async def _take(self, run: _Run, piece: Piece) -> None:
+        self._alive_at = asyncio.get_running_loop().time()
         program = run.program
         if program.sink is not None and (piece.tokens or piece.text):
             count = len(piece.tokens)

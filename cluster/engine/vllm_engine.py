@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -64,7 +64,7 @@ class VllmEngine:
 
     async def generate(
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece]:
         try:
             parameters = SamplingParams(**sampling, output_kind=RequestOutputKind.DELTA)
             prompt: Any = {"prompt_token_ids": list(context)}

@@ -45,6 +45,7 @@ class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(503 if way == "sick" else 200)
         self.end_headers()
+        self.wfile.write(b'{{"status": "ok", "replicas": 2}}')
     def log_message(self, *args):
         pass
 
@@ -69,6 +70,7 @@ class Stand:
                 applications:
                   - import_path: cluster.app:app
                     args: {{model: {{name: tiny}}}}
+                    deployments: [{{name: Engine, num_replicas: 2}}]
                 """)
         )
         script = folder / "serve"
@@ -204,7 +206,7 @@ def test_up_shows_the_log_when_it_dies(stand, capsys):
 
 def test_up_leaves_nothing_running_when_time_is_over(stand, capsys):
     assert stand.up("sick", timeout="0.5") == 1
-    assert "does not serve after 0.5 s" in capsys.readouterr().err
+    assert "after 0.5 s 0 of 2 engines are ready" in capsys.readouterr().err
     child = int((stand.folder / "child").read_text())
     assert not psutil.pid_exists(child) or over(psutil.Process(child))
 

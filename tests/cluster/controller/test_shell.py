@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,13 @@ class Cluster:
     def add(self, name: str, length: int = 10, slots: int = 8) -> FakeEngine:
         engine = self.engines[name] = FakeEngine(length, slots)
         calls = self.calls[name] = Calls(self.shell)
-        link = Link(name, Runner(engine, LastWord(), self.sent), calls, tokens_wait_s=0.01)
+        link = Link(
+            name,
+            Runner(engine, LastWord(), self.sent),
+            calls,
+            tokens_wait_s=0.01,
+            call_timeout_s=1.0,
+        )
         self._tasks.append(asyncio.get_running_loop().create_task(link.serve(engine.info)))
         return engine
 
@@ -97,6 +104,11 @@ async def cluster() -> AsyncIterator[Cluster]:
     made = Cluster()
     yield made
     await made.close()
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    (log,) = folder.glob("*.jsonl")
+    return log.read_bytes().splitlines()
 
 
 def done(result: Result | Refused) -> Result:
@@ -193,15 +205,37 @@ async def test_an_engine_that_refuses_all_branches_gives_a_failed_result(cluster
 
 
 async def test_the_event_log_replays_to_the_same_decisions(tmp_path: Path) -> None:
-    log = tmp_path / "events.jsonl"
-    cluster = Cluster(event_log=log)
+    cluster = Cluster(event_log=tmp_path)
     cluster.add("a")
     cluster.add("b", length=400)
     results = [cluster.solve(max_branches=6, deadline_s=0.5) for _ in range(5)]
     await asyncio.gather(*results)
     await cluster.close()
     settings = ControllerSettings(**{**FAST})  # type: ignore[arg-type]
-    assert replay(log.read_bytes().splitlines(), settings) > 20
+    assert replay(lines_of(tmp_path), settings) > 20
+
+
+async def test_a_caller_that_asks_again_joins_its_query(cluster: Cluster) -> None:
+    engine = cluster.add("a")
+    engine.paused.clear()
+    submission = Submit("same", Query(prompt="x"), (1, 2, 3))
+    first = asyncio.ensure_future(cluster.shell.solve(submission))
+    await until(lambda: len(engine.live) == 5)
+    second = asyncio.ensure_future(cluster.shell.solve(submission))
+    engine.paused.set()
+    assert await first == await second
+    assert cluster.shell.status().programs == 0
+
+
+async def test_a_call_that_never_returns_makes_the_replica_attach_again(cluster: Cluster) -> None:
+    cluster.add("a")
+    await until(lambda: cluster.shell.status().replicas == 1)
+    calls = cluster.calls["a"]
+    calls.reply_order = asyncio.Event()
+    solving = asyncio.ensure_future(cluster.solve(max_branches=2))
+    await until(lambda: cluster.shell.status().replicas == 0)
+    calls.reply_order = None
+    assert done(await solving).answer is not None
 
 
 async def test_what_was_meant_for_a_replica_that_died_is_forgotten(cluster: Cluster) -> None:
@@ -214,8 +248,17 @@ async def test_what_was_meant_for_a_replica_that_died_is_forgotten(cluster: Clus
     assert done(await waiting).answer is not None
 
 
-async def test_a_full_disk_ends_the_event_log_and_no_query() -> None:
-    cluster = Cluster(event_log=Path("/dev/full"))
+@pytest.fixture
+def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the next controller's log can be opened but not written."""
+    identity = uuid.uuid4()
+    monkeypatch.setattr(uuid, "uuid4", lambda: identity)
+    (tmp_path / f"{identity.hex[:8]}.jsonl").symlink_to("/dev/full")
+    return tmp_path
+
+
+async def test_a_full_disk_ends_the_event_log_and_no_query(full_disk: Path) -> None:
+    cluster = Cluster(event_log=full_disk)
     cluster.add("a")
     assert done(await cluster.solve(max_branches=3)).stop in ("complete", "certain")
     await cluster.close()
@@ -227,4 +270,4 @@ async def test_a_replica_can_leave_a_controller_that_is_gone(cluster: Cluster) -
             raise ConnectionError("no controller")
 
     runner = Runner(FakeEngine(), LastWord(), cluster.sent)
-    await Link("a", runner, Gone(cluster.shell), tokens_wait_s=0.01).leave()
+    await Link("a", runner, Gone(cluster.shell), tokens_wait_s=0.01, call_timeout_s=1.0).leave()

@@ -30,7 +30,7 @@ class Application:
 
     Attributes:
         pid: the process that `dynasor up` started.
-        event_log: the controller's log of all inputs and decisions.
+        event_log: folder of the controller's log of all inputs and decisions.
     """
 
     url: str
@@ -83,7 +83,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
     config = yaml.safe_load((ROOT / "serve_configs" / "local.yaml").read_text())
     port = _free_port()
     config["http_options"]["port"] = port
-    event_log = home / "events.jsonl"
+    event_log = home / "events"
     config["applications"][0]["args"]["controller"]["event_log"] = str(event_log)
     (home / "config.yaml").write_text(yaml.safe_dump(config))
     dynasor = [sys.executable, "-m", "cluster.cli"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from cluster.engine.generation import Piece, RefusedByEngine
@@ -33,7 +33,7 @@ class FakeEngine:
 
     async def generate(
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece]:
         if 666 in context:
             raise RefusedByEngine("the prompt is cursed")
         self.contexts[request], self.sampling[request] = tuple(context), sampling

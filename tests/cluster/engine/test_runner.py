@@ -151,6 +151,17 @@ async def test_a_refused_request_ends_as_error_and_others_go_on() -> None:
     assert not runner.broken.done()
 
 
+async def test_an_engine_that_stands_still_is_noticed() -> None:
+    runner, engine, _ = make(length=400)
+    assert runner.stalled_s == 0.0
+    engine.paused.clear()
+    await runner.apply((OPEN, start(lease=400, limit=400)))
+    await until(lambda: runner.stalled_s > 0.05)
+    engine.paused.set()
+    await gather_until_end(runner)
+    await until(lambda: runner.stalled_s == 0.0)
+
+
 async def test_a_broken_engine_is_noticed() -> None:
     runner, engine, _ = make(length=400)
     await runner.apply((OPEN, start(lease=400, limit=400)))
