@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 _START_LIMIT_S = 60.0
 _ATTEMPTS = 2
+_WAITS = 5
+"""Parsing times that an answer waits for a free worker; starting one takes a while as well."""
 _CACHE_SIZE = 4096
 _MEMORY_LIMIT = 2 << 30
 _NICENESS = 5
@@ -99,8 +101,9 @@ class _Worker:
 class AnswerReader:
     """Turns chains' texts into answers; simple answers at once, mathematics in a worker process.
 
-    ``timeout_s`` limits the parsing of one answer, not the wait for a free worker. An answer that
-    takes longer is keyed by its text, as one that does not parse is; keys made by the parser
+    ``timeout_s`` limits the parsing of one answer, `_WAITS` times as much the wait for a free
+    worker, so that one query's hard answers can't hold up all others. An answer that takes longer
+    is keyed by its text, as one that does not parse is; keys made by the parser
     carry a prefix of their own, so such a key can split a vote but never merge two answers.
     Belongs to the event loop that first uses it.
     """
@@ -138,10 +141,18 @@ class AnswerReader:
 
     async def _slow_key(self, answer: str) -> str:
         if answer not in self._keys:
-            async with self._free:
+            try:
+                async with asyncio.timeout(_WAITS * self._timeout_s):
+                    await self._free.acquire()
+            except TimeoutError:
+                _log.warning("no worker was free for an answer: %.100r", answer)
+                return plain(answer)
+            try:
                 # Chains of one query often agree: the one before this one may have just asked.
                 if answer not in self._keys:
                     return await self._asked(answer)
+            finally:
+                self._free.release()
         self._keys.move_to_end(answer)
         return self._keys[answer]
 

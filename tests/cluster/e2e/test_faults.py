@@ -8,13 +8,16 @@ from typing import Any
 import openai
 import pytest
 
+from cluster.models.abacus.problems import make_problems
 from tests.cluster.e2e.conftest import Application
 from tests.waiting import until
 
+PROBLEM = make_problems(level=8, count=1, seed=5)[0]
 HARD: Any = [
     {"role": "system", "content": "Think hard."},
-    {"role": "user", "content": "Start with 28. Multiply by 2. Add 6. What is the result?"},
+    {"role": "user", "content": PROBLEM.text},
 ]
+"""Long chains: there is time to kill an engine under them."""
 
 
 @pytest.mark.parametrize("victim", ["ray::ServeReplica:dynasor:Engine", "VLLM::EngineCore"])
@@ -22,6 +25,7 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
     await until(lambda: application.holds(replicas=2), seconds=60)
     before = {process.pid for process in application.processes("VLLM::EngineCore")}
     assert len(before) == 2
+    killed = application.processes(victim)[0]
     client = openai.AsyncOpenAI(
         base_url=f"{application.url}/v1", api_key="none", max_retries=0, timeout=120
     )
@@ -32,13 +36,12 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
         )
     )
     await until(lambda: application.holds(runs=64))
-    killed = application.processes(victim)[0]
     killed.kill()
     reply = await asking
     answer: Any = reply.model_extra["program"]  # type: ignore[index]
     assert len(answer["branches"]) == 64
     assert {branch["finish"] for branch in answer["branches"]} <= {"stop", "length"}
-    assert answer["answer"] == "62"
+    assert answer["answer"] == str(PROBLEM.answer)
     assert any(branch["runs"] > 1 for branch in answer["branches"])
 
     async def healed() -> bool:
