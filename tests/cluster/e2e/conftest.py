@@ -55,19 +55,33 @@ class Application:
     def log(self) -> str:
         return (self.home / ".run" / "serve.log").read_text(errors="replace")
 
-    def processes(self, title: str) -> list[psutil.Process]:
-        """Its live processes whose title contains ``title``."""
-        found = []
-        for process in psutil.process_iter(["cmdline", "status"]):
-            command = " ".join(process.info["cmdline"] or ())
-            if title in command and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        mine = {self.pid, *(child.pid for child in psutil.Process(self.pid).children(True))}
-        return [process for process in found if mine & _ancestry(process)]
+    def replicas(self) -> list[psutil.Process]:
+        """The processes of its engine replicas."""
+        everything = psutil.Process(self.pid).children(recursive=True)
+        return [process for process in everything if "dynasor:Engine" in _command(process)]
+
+    def engine_cores(self) -> list[psutil.Process]:
+        """The processes in which vLLM computes, children of the replicas.
+
+        vLLM gives them a title of their own, but not at once and not always.
+        """
+        children = [child for replica in self.replicas() for child in _children(replica)]
+        titles = ("VLLM::EngineCore", "spawn_main")
+        return [child for child in children if any(title in _command(child) for title in titles)]
 
 
-def _ancestry(process: psutil.Process) -> set[int]:
-    return {process.pid, *(parent.pid for parent in process.parents())}
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _free_port() -> int:

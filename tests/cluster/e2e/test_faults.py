@@ -20,12 +20,12 @@ HARD: Any = [
 """Long chains: there is time to kill an engine under them."""
 
 
-@pytest.mark.parametrize("victim", ["ray::ServeReplica:dynasor:Engine", "VLLM::EngineCore"])
+@pytest.mark.parametrize("victim", ["replicas", "engine_cores"])
 async def test_a_killed_engine_costs_no_answer(application: Application, victim: str) -> None:
     await until(lambda: application.holds(replicas=2), seconds=60)
-    before = {process.pid for process in application.processes("VLLM::EngineCore")}
+    before = {process.pid for process in application.engine_cores()}
     assert len(before) == 2
-    killed = application.processes(victim)[0]
+    killed = getattr(application, victim)()[0]
     client = openai.AsyncOpenAI(
         base_url=f"{application.url}/v1", api_key="none", max_retries=0, timeout=120
     )
@@ -45,7 +45,7 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
     assert any(branch["runs"] > 1 for branch in answer["branches"])
 
     async def healed() -> bool:
-        cores = {process.pid for process in application.processes("VLLM::EngineCore")}
+        cores = {process.pid for process in application.engine_cores()}
         return len(cores) == 2 and cores != before and await application.holds(replicas=2)
 
     await until(healed, seconds=120)
