@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dynasor.messages import Close, Command, Extend, Open, ReplicaInfo, Reset, Start, Stop
 from dynasor.placement import Placement
-from dynasor.prefix import PrefixIndex, block_hashes
+from dynasor.prefix import PrefixIndex
 from dynasor.program import Branch, Program
 from dynasor.replica import Replica, Run
 from dynasor.settings import CoreSettings
@@ -89,7 +89,7 @@ class Fleet:
         self._run_ids += 1
         run = Run(self._run_ids, program.id, branch.id, min(lease, limit), limit, prompt, prefix)
         replica.runs[run.id] = run
-        replica.prefixes.add(block_hashes(program.context(branch), replica.info.block_size))
+        replica.prefixes.add(program.blocks(branch, replica.info.block_size))
         branch.run, branch.replica, branch.runs = run.id, replica.id, branch.runs + 1
         start = Start(
             run=run.id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynasor.prefix import block_hashes
 from dynasor.program import Branch, Program
 from dynasor.replica import Replica
 from dynasor.settings import PlacementSettings
@@ -28,7 +27,7 @@ class Placement:
 
         Equal costs go to the replica with the smaller id, so that replays agree.
         """
-        context = program.context(branch)
+        context = len(program.prompt) + len(branch.prefix) + len(branch.tokens)
         own = len(branch.prefix) + lease
         hashes: dict[int, tuple[int, ...]] = {}
         costs = []
@@ -36,8 +35,8 @@ class Placement:
             if replica.fits(program.id, len(program.prompt), own):
                 size = replica.info.block_size
                 if size not in hashes:
-                    hashes[size] = block_hashes(context, size)
-                uncached = len(context) - replica.prefixes.match(hashes[size]) * size
+                    hashes[size] = program.blocks(branch, size)
+                uncached = context - replica.prefixes.match(hashes[size]) * size
                 costs.append((self._cost(uncached, len(replica.runs)), replica.id, replica))
         return min(costs)[2] if costs else None
 

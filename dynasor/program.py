@@ -11,6 +11,7 @@ from dynasor.algorithms import Algorithm, Best, StopHint
 from dynasor.certaindex import Certaindex
 from dynasor.messages import End
 from dynasor.policies import Policy, Verdict
+from dynasor.prefix import block_hashes
 from dynasor.query import Query
 from dynasor.result import BranchResult, BranchView, Progress, Result, StopReason, TokenCount
 from dynasor.work import BranchKind, Finish, Finished, Started
@@ -76,6 +77,7 @@ class Program:
         settle_until: when its result is given at the latest, once it ends.
         shown_at: when progress was last reported.
         fault: what its algorithm or policy raised.
+        prompt_blocks: hashes of the prompt's blocks, by block size.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Program:
     settle_until: float | None = None
     shown_at: float = float("-inf")
     fault: str = ""
+    prompt_blocks: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def stop_hint(self) -> StopHint:
@@ -138,6 +141,15 @@ class Program:
         if not branch.prefix and not branch.tokens:
             return self.prompt
         return (*self.prompt, *branch.prefix, *branch.tokens)
+
+    def blocks(self, branch: Branch, block_size: int) -> tuple[int, ...]:
+        """Hashes of the whole blocks the branch continues from; the prompt's are kept, for all
+        branches share them."""
+        if branch.prefix or branch.tokens:
+            return block_hashes(self.context(branch), block_size)
+        if block_size not in self.prompt_blocks:
+            self.prompt_blocks[block_size] = block_hashes(self.prompt, block_size)
+        return self.prompt_blocks[block_size]
 
     def accept(self, allowance: int | None) -> bool:
         """Take demanded work until ``allowance`` items were started in all (None: all of it).
