@@ -7,6 +7,8 @@ from typing import Any
 import openai
 import pytest
 
+from cluster.models.abacus.problems import make_problems
+
 QUESTION = "Start with 28. Multiply by 2. Add 6. What is the result?"
 ASK: Any = [{"role": "user", "content": QUESTION}]
 
@@ -102,12 +104,23 @@ def test_a_streamed_program_shows_progress_and_ends_with_the_answer(client: open
 
 
 def test_a_deadline_is_kept(client: openai.OpenAI) -> None:
-    hard: Any = [{"role": "system", "content": "Think hard."}, *ASK]
+    long = make_problems(level=8, count=1, seed=5)[0].text
+    hard: Any = [{"role": "system", "content": "Think hard."}, {"role": "user", "content": long}]
     body = {"program": {"max_branches": 64, "policy": "even", "deadline_s": 0.5}}
     reply = client.chat.completions.create(model="abacus", messages=hard, extra_body=body)
     program: Any = reply.model_extra["program"]  # type: ignore[index]
     assert program["stop"] == "deadline"
     assert program["tokens"]["discarded"] > 0
+
+
+def test_branches_share_the_prompt_in_the_prefix_cache(client: openai.OpenAI) -> None:
+    body = {"program": {"max_branches": 12, "policy": {"name": "threshold", "threshold": 1.0}}}
+    prompt = make_problems(level=8, count=1, seed=6)[0].text
+    ask: Any = [{"role": "user", "content": prompt}]
+    reply = client.chat.completions.create(model="abacus", messages=ask, extra_body=body)
+    tokens: Any = reply.model_extra["program"]["tokens"]  # type: ignore[index]
+    assert tokens["prompt"] > 32, "more than a block, which is what is shared"
+    assert tokens["cached"] > 0
 
 
 def test_models_lists_the_programs(client: openai.OpenAI) -> None:
