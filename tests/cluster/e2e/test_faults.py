@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import openai
+import psutil
 import pytest
 
 from cluster.models.abacus.problems import make_problems
@@ -18,6 +19,13 @@ HARD: Any = [
     {"role": "user", "content": PROBLEM.text},
 ]
 """Long chains: there is time to kill an engine under them."""
+
+
+def running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("victim", ["replicas", "engine_cores"])
@@ -49,6 +57,8 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
         return len(cores) == 2 and cores != before and await application.holds(replicas=2)
 
     await until(healed, seconds=120)
+    left = before - {process.pid for process in application.engine_cores()}
+    await until(lambda: not any(running(pid) for pid in left))
     again = await client.chat.completions.create(model="abacus:self-consistency", messages=HARD)
     assert again.model_extra["program"]["stop"] in ("certain", "complete")  # type: ignore[index]
     await client.close()
