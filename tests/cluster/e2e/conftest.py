@@ -55,10 +55,11 @@ class Application:
     def log(self) -> str:
         return (self.home / ".run" / "serve.log").read_text(errors="replace")
 
-    def replicas(self) -> list[psutil.Process]:
-        """The processes of its engine replicas."""
+    def replicas(self, deployment: str = "Engine") -> list[psutil.Process]:
+        """The processes of a deployment's replicas."""
         everything = psutil.Process(self.pid).children(recursive=True)
-        return [process for process in everything if "dynasor:Engine" in _command(process)]
+        title = f"ray::ServeReplica:dynasor:{deployment}"
+        return [process for process in everything if title in _command(process)]
 
     def engine_cores(self) -> list[psutil.Process]:
         """The processes in which vLLM computes, children of the replicas.

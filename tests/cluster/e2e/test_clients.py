@@ -74,7 +74,7 @@ async def test_a_client_that_leaves_frees_its_branches_within_a_second(
     body = {
         "model": "abacus",
         "messages": [{"role": "user", "content": QUESTION}],
-        "n": 32,
+        "n": 128,
         "ignore_eos": True,
         "stream": stream,
     }
@@ -88,6 +88,6 @@ async def test_a_client_that_leaves_frees_its_branches_within_a_second(
                 pass
 
     asking = asyncio.create_task(ask())
-    await until(lambda: application.holds(runs=32))
+    await until(lambda: application.holds(runs=128), seconds=30)
     asking.cancel()
     await until(lambda: application.holds(runs=0, programs=0), seconds=1.0)

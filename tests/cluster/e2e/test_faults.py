@@ -1,4 +1,4 @@
-"""Engines killed in the middle of a query: the query answers, the replica comes back."""
+"""Processes killed in the middle of a query: the query answers, the process comes back."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
     client = openai.AsyncOpenAI(
         base_url=f"{application.url}/v1", api_key="none", max_retries=0, timeout=120
     )
-    program = {"max_branches": 64, "policy": "even"}
+    program = {"max_branches": 128, "policy": "even"}
     asking = asyncio.create_task(
         client.chat.completions.create(
             model="abacus", messages=HARD, extra_body={"program": program}
         )
     )
-    await until(lambda: application.holds(runs=64))
+    await until(lambda: application.holds(runs=128), seconds=30)
     killed.kill()
     reply = await asking
     answer: Any = reply.model_extra["program"]  # type: ignore[index]
-    assert len(answer["branches"]) == 64
+    assert len(answer["branches"]) == 128
     assert {branch["finish"] for branch in answer["branches"]} <= {"stop", "length"}
     assert answer["answer"] == str(PROBLEM.answer)
     assert any(branch["runs"] > 1 for branch in answer["branches"])
@@ -61,4 +61,25 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
     await until(lambda: not any(running(pid) for pid in left))
     again = await client.chat.completions.create(model="abacus:self-consistency", messages=HARD)
     assert again.model_extra["program"]["stop"] in ("certain", "complete")  # type: ignore[index]
+    await client.close()
+
+
+async def test_a_killed_controller_costs_no_answer(application: Application) -> None:
+    await until(lambda: application.holds(replicas=2), seconds=60)
+    client = openai.AsyncOpenAI(
+        base_url=f"{application.url}/v1", api_key="none", max_retries=0, timeout=120
+    )
+    (controller,) = application.replicas("Controller")
+    asking = asyncio.create_task(
+        client.chat.completions.create(
+            model="abacus",
+            messages=HARD,
+            extra_body={"program": {"max_branches": 128, "policy": "even"}},
+        )
+    )
+    await until(lambda: application.holds(runs=128), seconds=30)
+    controller.kill()
+    reply = await asking
+    assert reply.model_extra["program"]["answer"] == str(PROBLEM.answer)  # type: ignore[index]
+    await until(lambda: application.holds(replicas=2, runs=0), seconds=60)
     await client.close()
