@@ -95,17 +95,11 @@ def _chunks(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def _progress(program: dict[str, Any]) -> Progress:
-    return Progress(
-        certaindex=program["certaindex"],
-        votes=votes(program),
-        abstained=program.get("abstained", 0),
-        branches=tuple(
-            BranchLine(item["branch"], item["state"], item["tokens"], item["answer"])
-            for item in program["branches"]
-        ),
-        generated=program["generated"],
-        elapsed_s=program["elapsed_s"],
-    )
+    lines = [
+        BranchLine(item["branch"], item["state"], item["tokens"], item["answer"])
+        for item in program["branches"]
+    ]
+    return _state(program, lines, program["generated"])
 
 
 def votes(program: dict[str, Any]) -> tuple[tuple[str, int], ...]:
@@ -115,15 +109,20 @@ def votes(program: dict[str, Any]) -> tuple[tuple[str, int], ...]:
 
 def final_progress(program: dict[str, Any]) -> Progress:
     """The last state of a program that has ended: its branches that ran."""
+    lines = [
+        BranchLine(item["branch"], item["finish"] or "waiting", item["tokens"], item["answer"])
+        for item in program["branches"]
+        if item["runs"]
+    ]
+    return _state(program, lines, program["tokens"]["generated"])
+
+
+def _state(program: dict[str, Any], lines: list[BranchLine], generated: int) -> Progress:
     return Progress(
         certaindex=program["certaindex"],
         votes=votes(program),
         abstained=program.get("abstained", 0),
-        branches=tuple(
-            BranchLine(item["branch"], item["finish"] or "waiting", item["tokens"], item["answer"])
-            for item in program["branches"]
-            if item["runs"]
-        ),
-        generated=program["tokens"]["generated"],
+        branches=tuple(lines),
+        generated=generated,
         elapsed_s=program["elapsed_s"],
     )
