@@ -1,4 +1,4 @@
-"""Certaindex from votes (arXiv 2412.20993, section 3)."""
+"""Certaindex: how settled an answer is (arXiv 2412.20993, section 3), with the evidence."""
 
 from __future__ import annotations
 
@@ -9,25 +9,36 @@ import msgspec
 
 
 class Vote(msgspec.Struct, frozen=True):
-    """One answer class: how it was first written, its key, and the chains behind it."""
+    """One answer class: how it was first written, its key, the chains behind it, their weight."""
 
     answer: str
     key: str
     count: int
+    weight: float = 0.0
 
 
 class Certaindex(msgspec.Struct, frozen=True):
     """How settled an answer is, with the evidence.
 
     Attributes:
-        value: in [0, 1]; 1: further compute would not change the answer.
+        signals: by name, each in [0, 1]; 1: further compute would not change the answer.
+        measured: units of the algorithm's knob that have ended, whatever came of them: the paper's
+            certaindex@measured.
         votes: answer classes, most votes first.
         abstained: chains that ended without an answer.
+        streak: how many of the newest answers in a row are the same.
     """
 
-    value: float
+    signals: dict[str, float] = {}
+    measured: int = 0
     votes: tuple[Vote, ...] = ()
     abstained: int = 0
+    streak: int = 0
+
+    @property
+    def value(self) -> float:
+        """The least of the signals: an answer is as settled as they all say. Without any, 0."""
+        return min(self.signals.values(), default=0.0)
 
 
 def entropy_certaindex(counts: Iterable[int]) -> float:
@@ -52,3 +63,18 @@ def entropy_certaindex(counts: Iterable[int]) -> float:
     # H = ln n - Σ c·ln c / n, so the difference needs only the sum; exact 0 and 1 at the ends.
     value = math.fsum(size * math.log(size) for size in sizes) / (n * math.log(n))
     return min(1.0, max(0.0, value))
+
+
+def beta_certaindex(top: int, second: int) -> float:
+    """Chance that the leading answer is the more probable of the two leading ones.
+
+    ``Pr(Beta(a+1, b+1) > 1/2) = Σ_{k≤a} C(a+b+1, k) / 2^(a+b+1)`` for vote counts a ≥ b
+    (Adaptive-Consistency, arXiv 2305.11860).
+
+    Raises:
+        ValueError: counts that are negative or not in descending order.
+    """
+    if not 0 <= second <= top:
+        raise ValueError(f"counts must be top >= second >= 0, got {top} and {second}")
+    n = top + second + 1
+    return math.ldexp(sum(math.comb(n, k) for k in range(top + 1)), -n)

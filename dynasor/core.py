@@ -10,13 +10,14 @@ import heapq
 from collections.abc import Callable, Collection
 
 from dynasor.algorithms import ALGORITHMS
+from dynasor.branch import Branch
 from dynasor.errors import Overloaded
 from dynasor.fleet import Fleet
 from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
 from dynasor.messages import End, ReplicaInfo, Report, RunReport
 from dynasor.order import Fcfs, Order
 from dynasor.policies import POLICIES
-from dynasor.program import Branch, Program
+from dynasor.program import Program
 from dynasor.replica import Run
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
@@ -134,15 +135,11 @@ class Core:
         name = spec.policy or self.settings.policy
         policy = POLICIES.get(name, "policy")
         program = Program(
-            id=event.query_id,
+            submitted=event,
             arrival=self._arrivals,
-            query=event.query,
-            prompt=event.prompt,
             algorithm=ALGORITHMS.get(spec.algorithm, "algorithm")(spec.params),
             policy=policy(spec.policy_params or policy.Params()),
             submitted_at=now,
-            sink=event.sink,
-            watched=event.watched,
         )
         self._arrivals += 1
         self.programs[program.id] = program
@@ -171,7 +168,8 @@ class Core:
             return
         program, branch = self._branch_of(run)
         if program is not None and branch is not None:
-            branch.extend(news.start, news.tokens)
+            if branch.extend(news.start, news.tokens) or news.measured is not None:
+                program.grow(branch, news.measured)
             self._dirty[program.id] = None
             if news.end is not None:
                 self._end_run(program, branch, news.end)
@@ -182,8 +180,10 @@ class Core:
         branch.run = None
         branch.cached_tokens += end.cached_tokens
         match end.reason:
-            case "stop" | "length" | "error":
+            case "stop" | "step" | "length" | "error":
                 program.finish(branch, end.reason, end)
+            case "lease" | "stopped" if branch.dropped:
+                program.finish(branch, "stopped", end)
             case "lease" | "stopped":
                 branch.end = end
 
@@ -194,7 +194,9 @@ class Core:
             if program is not None and branch is not None:
                 branch.run = None
                 branch.losses += 1
-                if branch.losses > self.settings.max_losses:
+                if branch.dropped:
+                    program.finish(branch, "stopped", branch.end)
+                elif branch.losses > self.settings.max_losses:
                     # Perhaps it is this branch that kills them.
                     message = f"its replica was lost {branch.losses} times (max_losses)"
                     program.finish(branch, "error", End("error", message=message))
@@ -240,12 +242,14 @@ class Core:
         if program.stop is not None:
             self._conclude_if_settled(program, now)
             return
-        if renewed:
-            for branch in program.running:
+        for branch in program.running:
+            if branch.dropped:
+                self._fleet.stop(branch)
+            elif renewed:
                 self._fleet.renew(branch)
         if program.waiting:
             self._queued[program.id] = program
-        if program.watched and now - program.shown_at >= self.settings.progress_period_s:
+        if program.submitted.watched and now - program.shown_at >= self.settings.progress_period_s:
             program.shown_at = now
             self._progress.append(program.progress(now))
 
@@ -284,17 +288,18 @@ class Core:
         """Place waiting branches, program by program in queue order, while there is room.
 
         The head of the queue is never overtaken: a branch that fits nowhere now goes first when
-        room appears.
+        room appears. Services have queues of their own.
         """
-        if not self._fleet.has_free_slot:
-            return
-        for program in sorted(self._queued.values(), key=self._order.key):
+        free = self._fleet.free_services
+        for program in sorted(self._queued.values(), key=self._order.key) if free else ():
             renewed = program.renews()
             for branch in program.waiting:
-                if branch.runs and not renewed:
+                if branch.service not in free or (branch.runs and not renewed):
                     continue
                 if not self._fleet.place(program, branch):
-                    return
+                    free.remove(branch.service)
+            if not free:
+                return
             if not program.waiting:
                 del self._queued[program.id]
 
@@ -305,4 +310,4 @@ class Core:
 
 
 def _any_chain(program: Program) -> bool:
-    return any(branch.finish in ("stop", "length") for branch in program.branches.values())
+    return any(branch.ended_by_itself for branch in program.branches.values())

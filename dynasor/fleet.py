@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dynasor.messages import Close, Command, Extend, Open, ReplicaInfo, Reset, Start, Stop
+from dynasor.branch import Branch
+from dynasor.messages import Close, Command, Extend, Open, Rate, ReplicaInfo, Reset, Start, Stop
 from dynasor.placement import Placement
 from dynasor.prefix import PrefixIndex
-from dynasor.program import Branch, Program
+from dynasor.program import Program
 from dynasor.replica import Replica, Run
 from dynasor.settings import CoreSettings
+from dynasor.work import Score
 
 
 class Fleet:
@@ -27,8 +29,10 @@ class Fleet:
         return None if heard is None else heard + self._settings.replica_timeout_s
 
     @property
-    def has_free_slot(self) -> bool:
-        return any(replica.free_slots > 0 for replica in self.replicas.values())
+    def free_services(self) -> set[str]:
+        """What some replica offers and has a slot for."""
+        free = (replica for replica in self.replicas.values() if replica.free_slots > 0)
+        return {service for replica in free for service in replica.info.services}
 
     def attach(self, replica_id: str, info: ReplicaInfo, now: float) -> None:
         """Take in a replica that runs nothing."""
@@ -76,6 +80,7 @@ class Fleet:
 
     def place(self, program: Program, branch: Branch) -> bool:
         """Give a waiting branch a lease on the best replica. Returns whether there was room."""
+        self._expect_parent(program, branch)
         lease = len(branch.tokens) + self._settings.lease_tokens
         lease = lease if branch.limit is None else min(lease, branch.limit)
         replica = self._placement.choose(program, branch, lease, self.replicas.values())
@@ -84,24 +89,14 @@ class Fleet:
         if program.id not in replica.opened:
             self._open(program, replica)
         prompt, prefix = len(program.prompt), len(branch.prefix)
-        limit = replica.info.max_model_len - prompt - prefix
-        limit = limit if branch.limit is None else min(limit, branch.limit)
+        room = max(0, replica.info.max_model_len - prompt - prefix - branch.reserve)
+        limit = room if branch.limit is None else min(room, branch.limit)
         self._run_ids += 1
         run = Run(self._run_ids, program.id, branch.id, min(lease, limit), limit, prompt, prefix)
         replica.runs[run.id] = run
         replica.prefixes.add(program.blocks(branch, replica.info.block_size))
-        branch.run, branch.replica, branch.runs = run.id, replica.id, branch.runs + 1
-        start = Start(
-            run=run.id,
-            program=program.id,
-            branch=branch.id,
-            prefix=branch.prefix,
-            generated=tuple(branch.tokens),
-            lease=run.lease,
-            max_tokens=limit,
-            seed=_seed(program.query.sampling.seed, branch),
-        )
-        self._send(replica.id, start)
+        branch.place(run.id, replica.id)
+        self._send(replica.id, _command(program, branch, run))
         return True
 
     def renew(self, branch: Branch) -> None:
@@ -136,11 +131,26 @@ class Fleet:
 
     def _open(self, program: Program, replica: Replica) -> None:
         replica.opened.add(program.id)
-        sampling = program.query.sampling.model_dump(mode="json", exclude={"max_tokens", "seed"})
-        reads_answers = program.algorithm.reads_answers
-        sink = None if program.watched else program.sink
-        opened = Open(program.id, program.prompt, sampling, reads_answers, sink)
+        submitted = program.submitted
+        query = submitted.query
+        opened = Open(
+            program=program.id,
+            prompt=program.prompt,
+            sampling=query.sampling.model_dump(mode="json", exclude={"max_tokens", "seed"}),
+            phrases=submitted.phrases,
+            answers=query.program.answers,
+            question=query.question,
+            reference=query.program.reference,
+            sink=submitted.sink,
+        )
         self._send(replica.id, opened)
+
+    def _expect_parent(self, program: Program, branch: Branch) -> None:
+        """What a branch goes on from is most likely still cached where its parent ran."""
+        parent = program.parent(branch)
+        replica = self.replicas.get(str(parent.replica)) if parent is not None else None
+        if replica is not None and branch.service in replica.info.services:
+            replica.prefixes.add(program.blocks(branch, replica.info.block_size))
 
     def _run_of(self, branch: Branch) -> Run | None:
         if branch.run is None or branch.replica not in self.replicas:
@@ -149,6 +159,30 @@ class Fleet:
 
     def _send(self, replica_id: str, command: Command) -> None:
         self._outbox.setdefault(replica_id, []).append(command)
+
+
+def _command(program: Program, branch: Branch, run: Run) -> Start | Rate:
+    item = branch.item
+    if isinstance(item, Score):
+        return Rate(run.id, program.id, branch.id, branch.prefix, item.scorer, item.steps)
+    return Start(
+        run=run.id,
+        program=program.id,
+        branch=branch.id,
+        prefix=branch.prefix,
+        generated=tuple(branch.tokens),
+        lease=run.lease,
+        max_tokens=run.limit,
+        injected=branch.injected,
+        seed=_seed(program.submitted.query.sampling.seed, branch),
+        temperature=item.temperature,
+        until=item.until,
+        read=item.read,
+        alone=item.kind == "probe",
+        measure=item.measure,
+        show=item.show,
+        after=branch.after,
+    )
 
 
 def _seed(seed: int | None, branch: Branch) -> int | None:

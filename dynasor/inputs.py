@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dynasor.messages import ReplicaInfo, Report
+from dynasor.phrases import Phrases
 from dynasor.query import Query
 
 
@@ -16,6 +17,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     Attributes:
         query_id: unique; made by the ingress.
         prompt: the query's prompt as token ids, rendered and tokenized.
+        phrases: the model's, with those that the query overrides.
+        injections: token ids of the phrases that may be injected, by name.
         sink: address of a user who wants to see it grow; None: nobody does.
         watched: what is sent there: progress reports, instead of the branches' token text.
     """
@@ -23,6 +26,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     query_id: str
     query: Query
     prompt: tuple[int, ...]
+    phrases: Phrases = Phrases()
+    injections: dict[str, tuple[int, ...]] = {}
     sink: str | None = None
     watched: bool = False
 
@@ -67,14 +72,16 @@ Input = Submit | Cancel | Attach | Detach | Heard | Reported | Tick
 
 
 def to_plain(value: Any) -> Any:
-    """`msgspec` hook: queries are written in the form a caller would give them."""
+    """`msgspec` hook: queries and phrases are written in the form a caller would give them."""
     if isinstance(value, Query):
         return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, Phrases):
+        return value.model_dump(mode="json", exclude_unset=True)
     raise NotImplementedError(f"no plain form for {type(value).__name__}")
 
 
 def from_plain(kind: type, value: Any) -> Any:
     """`msgspec` hook: the inverse of `to_plain`."""
-    if kind is Query:
-        return Query.model_validate(value)
+    if kind is Query or kind is Phrases:
+        return kind.model_validate(value)
     raise NotImplementedError(f"no {kind.__name__} from plain data")

@@ -13,6 +13,9 @@ from typing import Any, Literal
 import msgspec
 
 from dynasor.answers.answer import Answer
+from dynasor.answers.kinds import AnswerKind
+from dynasor.phrases import Phrases
+from dynasor.work import Boundary, Measure, Measured
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
@@ -21,14 +24,20 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     Attributes:
         prompt: token ids of the prompt, sent once per program and replica.
         sampling: arguments of the engine's sampling parameters.
-        read_answers: extract an answer from each chain that ends.
-        sink: address to which the engine pushes token text for a streaming user; None: nobody.
+        answers: what kind of answers its chains give.
+        phrases: by name, what ends its steps and thoughts.
+        question: the query's own words, for verifiers.
+        reference: what the caller gave for verifiers.
+        sink: address to which the engine pushes the text of shown branches; None: nobody watches.
     """
 
     program: str
     prompt: tuple[int, ...]
     sampling: dict[str, Any]
-    read_answers: bool
+    phrases: Phrases
+    answers: AnswerKind = "auto"
+    question: str = ""
+    reference: Any = None
     sink: str | None = None
 
 
@@ -36,11 +45,19 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     """Generate a branch until its lease ends.
 
     Attributes:
-        prefix: the algorithm's prefix, without the prompt.
+        prefix: what it goes on from, after the prompt: its parents' tokens and injected ones.
+        injected: how many of the prefix's last tokens were injected for this branch.
         generated: tokens of the branch from earlier runs, to go on from.
         lease: tokens the branch may have generated in all before it needs a new lease.
         max_tokens: tokens the branch may have generated in all, ever.
         seed: seed of this run; None: unseeded.
+        temperature: of its sampling; None: the program's.
+        until: see `dynasor.work.Generate`; so are the next two.
+        read: find its answer when it ends by itself.
+        alone: its answer stands in what was injected and its own text; otherwise in the chain.
+        measure: None: nothing.
+        show: stream its text to the program's sink.
+        after: branch and number of its tokens whose text the user sees before this one's.
     """
 
     run: int
@@ -50,7 +67,26 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     generated: tuple[int, ...]
     lease: int
     max_tokens: int
+    injected: int = 0
     seed: int | None = None
+    temperature: float | None = None
+    until: tuple[Boundary, ...] = ()
+    read: bool = True
+    alone: bool = False
+    measure: Measure | None = None
+    show: bool = False
+    after: tuple[int, int] | None = None
+
+
+class Rate(msgspec.Struct, frozen=True, tag="rate"):
+    """Judge a chain: ``tokens`` after the prompt; one score per step, or one for its end."""
+
+    run: int
+    program: str
+    branch: int
+    tokens: tuple[int, ...]
+    scorer: str
+    steps: bool = False
 
 
 class Extend(msgspec.Struct, frozen=True, tag="extend"):
@@ -76,7 +112,7 @@ class Reset(msgspec.Struct, frozen=True, tag="reset"):
     """The core does not know this replica (any more): drop all runs and attach again."""
 
 
-Command = Open | Start | Extend | Stop | Close | Reset
+Command = Open | Start | Rate | Extend | Stop | Close | Reset
 
 
 class ReplicaInfo(msgspec.Struct, frozen=True):
@@ -87,43 +123,55 @@ class ReplicaInfo(msgspec.Struct, frozen=True):
         kv_tokens: tokens its KV cache holds.
         block_size: tokens of one KV block; prefixes are shared in whole blocks.
         max_model_len: most tokens of one sequence, prompt included.
+        services: what it does: "generate", "reward", names of verifiers.
     """
 
     slots: int
     kv_tokens: int
     block_size: int
     max_model_len: int
+    services: tuple[str, ...] = ("generate",)
 
 
-RunEnd = Literal["stop", "length", "lease", "stopped", "error"]
+RunEnd = Literal["stop", "step", "length", "lease", "stopped", "error"]
 
 
 class End(msgspec.Struct, frozen=True):
     """Why a run is over.
 
     Attributes:
-        reason: "stop" and "length" as in the OpenAI API; "lease": it may go on with a new lease;
-            "stopped": on command; "error": the engine refused it.
+        reason: "stop" and "length" as in the OpenAI API; "step": a boundary of its item; "lease":
+            it may go on with a new lease; "stopped": on command; "error": the engine refused it.
         stop_reason: the stop string or token id that was met.
+        kept: tokens of the branch before the boundary's phrase, with "step".
         answer: the chain's answer, where one was asked for and found.
         cached_tokens: prompt and prefix tokens the engine found in its cache.
+        scores: of a `Rate`.
+        read_tokens: tokens that a reward model had to read for them, without cached ones.
         message: the engine's words, with "error".
     """
 
     reason: RunEnd
     stop_reason: str | int | None = None
+    kept: int = 0
     answer: Answer | None = None
     cached_tokens: int = 0
+    scores: tuple[float, ...] = ()
+    read_tokens: int = 0
     message: str = ""
 
 
 class RunReport(msgspec.Struct, frozen=True):
-    """News of one run: tokens from offset ``start`` of the branch on, and its end if it ended."""
+    """News of one run: tokens from offset ``start`` of the branch on, and its end if it ended.
+
+    ``measured`` is of this run alone, up to these tokens; of the thoughts, those not reported yet.
+    """
 
     run: int
     start: int
     tokens: tuple[int, ...]
     end: End | None = None
+    measured: Measured | None = None
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynasor.program import Branch, Program
+from dynasor.branch import Branch
+from dynasor.program import Program
 from dynasor.replica import Replica
 from dynasor.settings import PlacementSettings
 
@@ -32,7 +33,7 @@ class Placement:
         hashes: dict[int, tuple[int, ...]] = {}
         costs = []
         for replica in replicas:
-            if replica.fits(program.id, len(program.prompt), own):
+            if replica.fits(branch.service, program.id, len(program.prompt), own):
                 size = replica.info.block_size
                 if size not in hashes:
                     hashes[size] = program.blocks(branch, size)

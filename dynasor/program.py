@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, TypeVar
 
 from dynasor.algorithms import Algorithm, Best, StopHint
+from dynasor.branch import Branch
 from dynasor.certaindex import Certaindex
+from dynasor.inputs import Submit
 from dynasor.messages import End
 from dynasor.policies import Policy, Verdict
 from dynasor.prefix import block_hashes
-from dynasor.query import Query
-from dynasor.result import BranchResult, BranchView, Progress, Result, StopReason, TokenCount
-from dynasor.work import BranchKind, Finish, Finished, Started
+from dynasor.result import Progress, Result, StopReason, TokenCount
+from dynasor.work import Drop, Dropped, Finish, Generate, Grew, Measured, Score, Started, WorkItem
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Branch:
-    """One sequence of a program.
-
-    Attributes:
-        prefix: the algorithm's prefix, after the prompt.
-        limit: tokens it may generate in all; None: what the context length leaves.
-        tokens: generated so far, as reported.
-        replica: where it runs or last ran.
-        run: its current run; None: it waits or has ended.
-        runs: how often it was placed.
-        losses: how often its replica was lost under it.
-        finish: why it ended; None: it has not.
-    """
-
-    id: int
-    kind: BranchKind
-    prefix: tuple[int, ...]
-    limit: int | None
-    tokens: list[int] = field(default_factory=list)
-    replica: str | None = None
-    run: int | None = None
-    runs: int = 0
-    losses: int = 0
-    cached_tokens: int = 0
-    finish: Finish | None = None
-    end: End | None = None
-
-    @property
-    def waiting(self) -> bool:
-        return self.finish is None and self.run is None
-
-    def extend(self, start: int, tokens: tuple[int, ...]) -> None:
-        """Take tokens from offset ``start`` on; what is known already is not taken twice.
-
-        Raises:
-            ValueError: there is a gap before ``start``.
-        """
-        if start > len(self.tokens):
-            raise ValueError(f"branch {self.id}: report from {start}, known {len(self.tokens)}")
-        self.tokens.extend(tokens[len(self.tokens) - start :])
 
 
 @dataclass(slots=True)
@@ -71,8 +28,6 @@ class Program:
 
     Attributes:
         arrival: running number of its submission.
-        prompt: token ids.
-        watched: somebody wants progress reports.
         stop: why it ends; None: it goes on.
         settle_until: when its result is given at the latest, once it ends.
         shown_at: when progress was last reported.
@@ -80,15 +35,11 @@ class Program:
         prompt_blocks: hashes of the prompt's blocks, by block size.
     """
 
-    id: str
+    submitted: Submit
     arrival: int
-    query: Query
-    prompt: tuple[int, ...]
     algorithm: Algorithm[Any, Any]
     policy: Policy
     submitted_at: float
-    sink: str | None = None
-    watched: bool = False
     branches: dict[int, Branch] = field(default_factory=dict)
     stop: StopReason | None = None
     settle_until: float | None = None
@@ -97,12 +48,20 @@ class Program:
     prompt_blocks: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
+    def id(self) -> str:
+        return self.submitted.query_id
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        return self.submitted.prompt
+
+    @property
     def stop_hint(self) -> StopHint:
         return self.algorithm.stop_hint
 
     @property
     def started(self) -> int:
-        return len(self.branches)
+        return sum(branch.item.units for branch in self.branches.values())
 
     @property
     def active(self) -> int:
@@ -122,11 +81,11 @@ class Program:
 
     @property
     def deadline_at(self) -> float | None:
-        deadline_s = self.query.program.deadline_s
+        deadline_s = self.submitted.query.program.deadline_s
         return None if deadline_s is None else self.submitted_at + deadline_s
 
     def certaindex(self) -> Certaindex:
-        return self._asked(self.algorithm.certaindex, Certaindex(0.0))
+        return self._asked(self.algorithm.certaindex, Certaindex())
 
     def verdict(self) -> Verdict:
         """What the policy grants now."""
@@ -151,58 +110,62 @@ class Program:
             self.prompt_blocks[block_size] = block_hashes(self.prompt, block_size)
         return self.prompt_blocks[block_size]
 
+    def parent(self, branch: Branch) -> Branch | None:
+        """The branch it goes on from, or that it judges."""
+        item = branch.item
+        number = item.target if isinstance(item, Score) else item.parent
+        return None if number is None else self.branches[number]
+
     def accept(self, allowance: int | None) -> bool:
-        """Take demanded work until ``allowance`` items were started in all (None: all of it).
+        """Take demanded work until ``allowance`` units have begun in all (None: all of it).
 
         Returns:
             Whether the algorithm wants more than it got.
         """
         return self._asked(lambda: self._accept(allowance), False)
 
-    def _accept(self, allowance: int | None) -> bool:
-        room = None if allowance is None else max(0, allowance - self.started)
-        for item in list(islice(self.algorithm.demand(), room)):
-            limits = [item.max_tokens, self.query.sampling.max_tokens]
-            limit = min((value for value in limits if value is not None), default=None)
-            self.branches[item.branch] = Branch(item.branch, item.kind, item.prefix, limit)
-            self.algorithm.observe(Started(item.branch))
-        return next(self.algorithm.demand(), None) is not None
+    def grow(self, branch: Branch, measured: Measured | None) -> None:
+        """The branch has more tokens; its algorithm learns of it if it follows."""
+        if measured is not None:
+            branch.measure(measured)
+        item = branch.item
+        if isinstance(item, Generate) and item.follow:
+            event = Grew(branch.id, len(branch.tokens), branch.measured)
+            self._asked(lambda: self.algorithm.observe(event), None)
 
     def finish(self, branch: Branch, finish: Finish, end: End | None = None) -> None:
         """The branch has ended for good; the algorithm learns of it."""
         branch.run, branch.finish, branch.end = None, finish, end
-        answer = end.answer if end is not None else None
-        event = Finished(branch.id, finish, answer, len(branch.tokens))
-        self._asked(lambda: self.algorithm.observe(event), None)
+        self._asked(lambda: self.algorithm.observe(branch.finished), None)
 
     def tokens(self) -> TokenCount:
         """Tokens spent so far, by kind."""
-        kept = discarded = probe = 0
+        kept = discarded = probe = score = 0
         for branch in self.branches.values():
             count = len(branch.tokens)
-            if branch.kind == "probe":
+            if branch.kind == "score":
+                score += branch.end.read_tokens if branch.end is not None else 0
+            elif branch.kind == "probe":
                 probe += count
-            elif branch.finish in ("stop", "length"):
+            elif branch.ended_by_itself:
                 kept += count
             else:
                 discarded += count
         cached = sum(branch.cached_tokens for branch in self.branches.values())
-        return TokenCount(len(self.prompt), kept, discarded, probe, cached)
+        return TokenCount(len(self.prompt), kept, discarded, probe, score, cached)
 
     def result(self, now: float) -> Result:
         """The outcome as of now."""
         best = self._asked(self.algorithm.answer, Best(None, None))
         certaindex = self.certaindex()
-        chosen = best.branch
-        if chosen is None and self.branches:
-            chosen = max(self.branches.values(), key=lambda b: (len(b.tokens), -b.id)).id
+        chosen = best.branch if best.branch is not None else self._longest()
         return Result(
             query_id=self.id,
             stop="failed" if self.fault else self.stop or "complete",
             answer=best.answer,
             chosen=chosen,
             certaindex=certaindex,
-            branches=tuple(_branch_result(branch) for branch in self.branches.values()),
+            branches=tuple(branch.result() for branch in self.branches.values()),
             tokens=self.tokens(),
             elapsed_s=now - self.submitted_at,
             fault=self.fault,
@@ -210,9 +173,73 @@ class Program:
 
     def progress(self, now: float) -> Progress:
         """How far it is as of now."""
-        views = tuple(_branch_view(branch) for branch in self.branches.values())
+        views = tuple(branch.view() for branch in self.branches.values())
         elapsed = now - self.submitted_at
         return Progress(self.id, self.certaindex(), views, self.generated, elapsed)
+
+    def _longest(self) -> int | None:
+        chains = [branch for branch in self.branches.values() if branch.kind == "sample"]
+        longest = max(chains, key=lambda b: (len(b.prefix) + len(b.tokens), -b.id), default=None)
+        return None if longest is None else longest.id
+
+    def _accept(self, allowance: int | None) -> bool:
+        # What was accepted may make the algorithm want more at once, as dropping a branch does.
+        while items := self._affordable(allowance):
+            for item in items:
+                if isinstance(item, Drop):
+                    self._drop(self.branches[item.branch])
+                else:
+                    self._begin(item)
+        return next(self.algorithm.demand(), None) is not None
+
+    def _affordable(self, allowance: int | None) -> list[WorkItem]:
+        items: list[WorkItem] = []
+        begun = self.started
+        for item in self.algorithm.demand():
+            units = 0 if isinstance(item, Drop) else item.units
+            begun += units
+            if units and allowance is not None and begun > allowance:
+                break
+            items.append(item)
+        return items
+
+    def _begin(self, item: Generate | Score) -> None:
+        if item.branch in self.branches:
+            raise ValueError(f"the algorithm starts branch {item.branch} twice")
+        branch = self._score(item) if isinstance(item, Score) else self._generate(item)
+        self.branches[item.branch] = branch
+        self.algorithm.observe(Started(item.branch))
+
+    def _drop(self, branch: Branch) -> None:
+        branch.dropped = True
+        self.algorithm.observe(Dropped(branch.id))
+        if branch.waiting:
+            self.finish(branch, "stopped", branch.end)
+
+    def _score(self, item: Score) -> Branch:
+        target = self.branches[item.target]
+        return Branch(item, (*target.prefix, *target.tokens), limit=0)
+
+    def _generate(self, item: Generate) -> Branch:
+        inherited: tuple[int, ...] = ()
+        after = None
+        if item.parent is not None:
+            parent = self.branches[item.parent]
+            at = len(parent.tokens) if item.at is None else item.at
+            if at > len(parent.tokens):
+                raise ValueError(f"branch {item.branch} shares {at} tokens of {len(parent.tokens)}")
+            inherited = (*parent.prefix, *parent.tokens[:at])
+            after = (parent.id, len(parent.tokens)) if item.show else None
+        injections = self.submitted.injections
+        injected = injections[item.inject] if item.inject else ()
+        reserve = item.reserve + max(map(len, injections.values())) if item.reserve else 0
+        prefix = (*inherited, *injected)
+        limits = [item.max_tokens]
+        most = self.submitted.query.sampling.max_tokens
+        if most is not None:
+            # A chain's limit is that of all its pieces; a probe is a chain of its own.
+            limits.append(most if item.kind == "probe" else max(0, most - len(prefix) - reserve))
+        return Branch(item, prefix, len(injected), _least(limits), reserve, after)
 
     def _asked(self, question: Callable[[], T], otherwise: T) -> T:
         if self.fault:
@@ -224,23 +251,5 @@ class Program:
             return otherwise
 
 
-def _branch_result(branch: Branch) -> BranchResult:
-    end = branch.end or End("stopped")
-    return BranchResult(
-        branch=branch.id,
-        kind=branch.kind,
-        tokens=tuple(branch.tokens),
-        finish=branch.finish,
-        stop_reason=end.stop_reason,
-        answer=end.answer,
-        cached_tokens=branch.cached_tokens,
-        replica=branch.replica,
-        runs=branch.runs,
-        message=end.message,
-    )
-
-
-def _branch_view(branch: Branch) -> BranchView:
-    state = branch.finish or ("waiting" if branch.run is None else "running")
-    answer = branch.end.answer if branch.end is not None else None
-    return BranchView(branch.id, state, len(branch.tokens), answer.text if answer else None)
+def _least(limits: Iterable[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
-from dynasor.algorithms import ALGORITHMS
-from dynasor.errors import InvalidField
+from dynasor.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
+from dynasor.answers.kinds import ANSWER_KINDS, AnswerKind
+from dynasor.errors import InvalidField, first_invalid
+from dynasor.phrases import Phrases
 from dynasor.policies import POLICIES
 from dynasor.registry import Params
 
 MAX_DEADLINE_S = 86_400.0
+MAX_REFERENCE = 262_144
+"""Characters of a reference, as JSON."""
 
 
 class Sampling(BaseModel):
@@ -48,6 +61,9 @@ class ProgramSpec:
         policy: registered name of the allocator policy; None: the cluster's default.
         policy_params: the policy's parameters; None with ``policy`` None.
         deadline_s: seconds from submission after which the best answer so far is returned.
+        answers: what kind of answers its chains give.
+        phrases: those that differ from the model's.
+        reference: JSON value that verifiers get beside the response: tests, a gold answer.
     """
 
     algorithm: str
@@ -55,6 +71,9 @@ class ProgramSpec:
     policy: str | None = None
     policy_params: Params | None = None
     deadline_s: float | None = None
+    answers: AnswerKind = "auto"
+    phrases: Phrases = field(default_factory=Phrases)
+    reference: Any = None
 
     def document(self) -> dict[str, Any]:
         """The JSON object that `parse_program` turns into this again."""
@@ -63,14 +82,20 @@ class ProgramSpec:
             out["policy"] = {"name": self.policy, **self.policy_params.model_dump(mode="json")}
         if self.deadline_s is not None:
             out["deadline_s"] = self.deadline_s
+        if self.answers != "auto":
+            out["answers"] = self.answers
+        if self.phrases.model_fields_set:
+            out["phrases"] = self.phrases.model_dump(mode="json", exclude_unset=True)
+        if self.reference is not None:
+            out["reference"] = self.reference
         return out
 
 
-OWN_FIELDS = ("algorithm", "policy", "deadline_s")
+OWN_FIELDS = ("algorithm", "policy", "deadline_s", "answers", "phrases", "reference")
 
 
 def parse_program(value: Any, field: str = "program") -> ProgramSpec:
-    """Validate a program object: ``{"algorithm": …, "policy": …, "deadline_s": …, <parameters>}``.
+    """Validate a program object: ``{"algorithm": …, "policy": …, <the algorithm's parameters>}``.
 
     Raises:
         InvalidField: naming the field under ``field`` and what is allowed there.
@@ -80,11 +105,19 @@ def parse_program(value: Any, field: str = "program") -> ProgramSpec:
     if not isinstance(value, Mapping):
         raise InvalidField(field, f"must be an object, got {type(value).__name__}")
     rest = {key: item for key, item in value.items() if key not in OWN_FIELDS}
-    name = value.get("algorithm", "self_consistency")
+    name = value.get("algorithm", DEFAULT_ALGORITHM)
     params = ALGORITHMS.parse(name, rest, f"{field}.algorithm", field, OWN_FIELDS)
     policy, policy_params = _parse_policy(value.get("policy"), f"{field}.policy")
-    deadline = _parse_deadline(value.get("deadline_s"), f"{field}.deadline_s")
-    return ProgramSpec(name, params, policy, policy_params, deadline)
+    return ProgramSpec(
+        algorithm=name,
+        params=params,
+        policy=policy,
+        policy_params=policy_params,
+        deadline_s=_parse_deadline(value.get("deadline_s"), f"{field}.deadline_s"),
+        answers=_parse_answers(value.get("answers"), f"{field}.answers"),
+        phrases=_parse_phrases(value.get("phrases"), f"{field}.phrases"),
+        reference=_parse_reference(value.get("reference"), f"{field}.reference"),
+    )
 
 
 def _parse_policy(value: Any, field: str) -> tuple[str | None, Params | None]:
@@ -106,6 +139,37 @@ def _parse_deadline(value: Any, field: str) -> float | None:
     if not 0 < value <= MAX_DEADLINE_S:
         raise InvalidField(field, f"must be above 0 and at most {MAX_DEADLINE_S:.0f}, got {value}")
     return float(value)
+
+
+def _parse_answers(value: Any, field: str) -> AnswerKind:
+    if value is None:
+        return "auto"
+    if value not in ANSWER_KINDS:
+        allowed = ", ".join(ANSWER_KINDS)
+        raise InvalidField(field, f"must be one of {allowed}; got {value!r:.60}")
+    kind: AnswerKind = value
+    return kind
+
+
+def _parse_phrases(value: Any, field: str) -> Phrases:
+    if value is None:
+        return Phrases()
+    if not isinstance(value, Mapping):
+        raise InvalidField(field, f"must be an object, got {type(value).__name__}")
+    try:
+        return Phrases.model_validate(dict(value))
+    except ValidationError as error:
+        raise first_invalid(error, field, Phrases.model_fields) from None
+
+
+def _parse_reference(value: Any, field: str) -> Any:
+    try:
+        size = len(json.dumps(value))
+    except (TypeError, ValueError) as error:
+        raise InvalidField(field, f"must be a JSON value: {error}") from None
+    if size > MAX_REFERENCE:
+        raise InvalidField(field, f"must be at most {MAX_REFERENCE} characters of JSON, got {size}")
+    return value
 
 
 class Message(BaseModel):
@@ -134,6 +198,14 @@ class Query(BaseModel):
         ProgramSpec, BeforeValidator(parse_program), PlainSerializer(ProgramSpec.document)
     ] = Field(default_factory=lambda: parse_program({}))
     sampling: Sampling = Sampling()
+
+    @property
+    def question(self) -> str:
+        """The query in its own words: the prompt, or what the user said last."""
+        if self.prompt is not None:
+            return self.prompt
+        said = [message.content for message in self.messages or () if message.role == "user"]
+        return said[-1] if said else ""
 
     @model_validator(mode="after")
     def _one_prompt(self) -> Self:

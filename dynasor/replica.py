@@ -56,13 +56,14 @@ class Replica:
         prompts = {run.program: run.prompt for run in self.runs.values()}
         return sum(prompts.values()) + sum(run.prefix + run.lease for run in self.runs.values())
 
-    def fits(self, program: str, prompt: int, own: int) -> bool:
-        """Whether there is room for a run of ``program`` that may fill ``own`` tokens after a
-        prompt of ``prompt`` tokens, which counts only if no run shares it here already.
+    def fits(self, service: str, program: str, prompt: int, own: int) -> bool:
+        """Whether it offers ``service``, and has room for a run of ``program`` that may fill
+        ``own`` tokens after a prompt of ``prompt`` tokens, which counts only if no run shares it
+        here already.
 
         An idle replica takes any run: refusing would block the run for ever.
         """
-        if self.free_slots < 1:
+        if service not in self.info.services or self.free_slots < 1:
             return False
         shared = any(run.program == program for run in self.runs.values())
         need = own if shared else own + prompt

@@ -20,6 +20,7 @@ class BranchResult(msgspec.Struct, frozen=True):
     """One chain.
 
     Attributes:
+        prefix: token ids between the prompt and its own: its parents' and injected ones.
         tokens: generated token ids.
         finish: why it ended; "stopped": compute was taken back, or never given.
         stop_reason: the stop string or token id that ended it.
@@ -30,6 +31,7 @@ class BranchResult(msgspec.Struct, frozen=True):
 
     branch: int
     kind: BranchKind
+    prefix: tuple[int, ...]
     tokens: tuple[int, ...]
     finish: Finish | None
     stop_reason: str | int | None
@@ -37,24 +39,32 @@ class BranchResult(msgspec.Struct, frozen=True):
     cached_tokens: int
     replica: str | None
     runs: int
+    scores: tuple[float, ...] = ()
     message: str = ""
 
 
 class TokenCount(msgspec.Struct, frozen=True):
-    """Tokens by kind. ``kept``: chains that ended by themselves; ``discarded``: chains cut off;
-    ``probe``: probes; ``prompt``: the prompt, once; ``cached``: prompt tokens that prefix caches
-    supplied, all branches."""
+    """Tokens by kind. ``kept``: chains and steps that ended by themselves; ``discarded``: those cut
+    off; ``probe``: probes; ``score``: read by reward models, without those a cache supplied;
+    ``prompt``: the prompt, once; ``cached``: prompt tokens that prefix caches supplied, all
+    branches."""
 
     prompt: int = 0
     kept: int = 0
     discarded: int = 0
     probe: int = 0
+    score: int = 0
     cached: int = 0
 
     @property
     def generated(self) -> int:
         """All generated tokens, whatever became of them."""
         return self.kept + self.discarded + self.probe
+
+    @property
+    def spent(self) -> int:
+        """All tokens that were computed for the program beyond its prompt."""
+        return self.generated + self.score
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
@@ -81,7 +91,8 @@ class BranchView(msgspec.Struct, frozen=True):
     """A branch in a progress report: how far it is."""
 
     branch: int
-    state: Literal["waiting", "running", "stop", "length", "stopped", "error"]
+    kind: BranchKind
+    state: Literal["waiting", "running", "stop", "step", "length", "stopped", "error"]
     tokens: int
     answer: str | None
 

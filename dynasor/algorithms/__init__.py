@@ -6,4 +6,19 @@
 from dynasor.algorithms import sample, self_consistency
 from dynasor.algorithms.base import ALGORITHMS, Algorithm, Best, StopHint
 
-__all__ = ["ALGORITHMS", "Algorithm", "Best", "StopHint", "sample", "self_consistency"]
+PLAIN = sample.Sample.name
+"""What an ordinary completion request runs."""
+
+DEFAULT_ALGORITHM = self_consistency.SelfConsistency.name
+"""What a program runs that names no algorithm."""
+
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULT_ALGORITHM",
+    "PLAIN",
+    "Algorithm",
+    "Best",
+    "StopHint",
+    "sample",
+    "self_consistency",
+]

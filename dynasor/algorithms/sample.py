@@ -12,13 +12,10 @@ from dynasor.certaindex import Certaindex
 from dynasor.registry import Params
 from dynasor.work import Event, Finished, Generate, Started
 
-MAX_N = 256
-
-
 class SampleParams(Params):
     """Parameters of plain sampling."""
 
-    n: int = Field(1, ge=1, le=MAX_N, description="completions to return")
+    n: int = Field(1, ge=1, le=256, description="completions to return")
 
 
 class SampleState(msgspec.Struct):
@@ -30,19 +27,24 @@ class SampleState(msgspec.Struct):
 
 @ALGORITHMS.register
 class Sample(Algorithm[SampleParams, SampleState]):
-    """What an ordinary completion request is: no answer is read, so certaindex stays 0.
-
-    The knob is beyond every n: certaindex never means anything, so no policy waits for it.
-    """
+    """What an ordinary completion request is: no answer is read, so certaindex stays 0."""
 
     name = "sample"
+    source = "an ordinary completion request"
     Params = SampleParams
     State = SampleState
-    stop_hint = StopHint(knob=MAX_N, threshold=1.0)
-    reads_answers = False
+
+    @property
+    def stop_hint(self) -> StopHint:
+        return StopHint(knob=1, thresholds={}, wave=None)
+
+    @property
+    def completions(self) -> int:
+        return self.params.n
 
     def demand(self) -> Iterator[Generate]:
-        return (Generate(branch) for branch in range(self.state.started, self.params.n))
+        waiting = range(self.state.started, self.params.n)
+        return (Generate(branch, read=False, show=True) for branch in waiting)
 
     def observe(self, event: Event) -> None:
         match event:
@@ -54,7 +56,7 @@ class Sample(Algorithm[SampleParams, SampleState]):
                 self.state.first_ended = branch
 
     def certaindex(self) -> Certaindex:
-        return Certaindex(0.0)
+        return Certaindex()
 
     def answer(self) -> Best:
         return Best(None, self.state.first_ended)

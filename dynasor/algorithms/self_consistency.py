@@ -21,9 +21,10 @@ class SelfConsistencyParams(Params):
 
 
 class SelfConsistencyState(msgspec.Struct):
-    """Chains that were started, and those that have ended."""
+    """Chains that were started, those that have ended, and those of them that vote."""
 
     started: int = 0
+    ended: int = 0
     ballot: Ballot = msgspec.field(default_factory=Ballot)
 
 
@@ -32,9 +33,13 @@ class SelfConsistency(Algorithm[SelfConsistencyParams, SelfConsistencyState]):
     """Samples chains from the same prompt; the knob is the number of chains."""
 
     name = "self_consistency"
+    source = "Wang et al. 2022, arXiv 2203.11171"
     Params = SelfConsistencyParams
     State = SelfConsistencyState
-    stop_hint = StopHint(knob=5, threshold=0.7)
+
+    @property
+    def stop_hint(self) -> StopHint:
+        return StopHint(knob=5, thresholds={"entropy": 0.7}, wave=5)
 
     def demand(self) -> Iterator[Generate]:
         return (Generate(branch) for branch in range(self.state.started, self.params.max_branches))
@@ -44,10 +49,11 @@ class SelfConsistency(Algorithm[SelfConsistencyParams, SelfConsistencyState]):
             case Started(branch):
                 self.state.started = branch + 1
             case Finished():
+                self.state.ended += 1
                 self.state.ballot.add(event)
 
     def certaindex(self) -> Certaindex:
-        return self.state.ballot.certaindex()
+        return self.state.ballot.certaindex(measured=self.state.ended)
 
     def answer(self) -> Best:
         return self.state.ballot.best()

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import msgspec
 
 from dynasor.algorithms.base import Best
 from dynasor.answers.answer import Answer
+from dynasor.answers.sketch import similarity
 from dynasor.certaindex import Certaindex, Vote, entropy_certaindex
 from dynasor.work import Finished
+
+SAME_MEANING = 0.85
+"""Free text answers whose embeddings have this cosine or more vote together."""
+
+Weigh = Callable[[Finished], float]
+
+
+class AnswerClass(NamedTuple):
+    """Chains that say the same, in the order they ended, and the sum of their weights."""
+
+    answer: Answer
+    chains: list[Finished]
+    weight: float
 
 
 class Ballot(msgspec.Struct):
@@ -24,35 +41,86 @@ class Ballot(msgspec.Struct):
         if chain.finish in ("stop", "length"):
             self.chains.append(chain)
 
-    @property
-    def classes(self) -> list[list[Finished]]:
-        """Chains by answer key, largest class first, among equals the one that came first."""
-        groups: dict[str, list[Finished]] = {}
+    def classes(self, weigh: Weigh | None = None) -> list[AnswerClass]:
+        """Chains by answer, heaviest class first, among equals the one that came first.
+
+        ``weigh`` gives a chain's weight, at least 0; by default each has 1.
+        """
+        groups: list[list[Finished]] = []
+        by_key: dict[str, list[Finished]] = {}
         for chain in self.chains:
-            if chain.answer is not None:
-                groups.setdefault(chain.answer.key, []).append(chain)
-        return sorted(groups.values(), key=len, reverse=True)
+            if chain.answer is None:
+                continue
+            group = by_key.get(chain.answer.key) or _similar(chain.answer, groups)
+            if group is None:
+                group = []
+                groups.append(group)
+            group.append(chain)
+            by_key[chain.answer.key] = group
+        classes = [AnswerClass(_answer(group[0]), group, _weight(group, weigh)) for group in groups]
+        return sorted(classes, key=lambda group: group.weight, reverse=True)
 
-    def certaindex(self) -> Certaindex:
-        """Certaindex of the votes (arXiv 2412.20993, section 3)."""
-        classes = self.classes
-        abstained = sum(chain.answer is None for chain in self.chains)
-        answers = [(_answer(group), len(group)) for group in classes]
-        votes = tuple(Vote(answer.text, answer.key, count) for answer, count in answers)
-        value = entropy_certaindex([vote.count for vote in votes] + [1] * abstained)
-        return Certaindex(value if votes else 0.0, votes, abstained)
+    def votes(self, weigh: Weigh | None = None) -> tuple[Vote, ...]:
+        """The classes as evidence."""
+        return tuple(
+            Vote(group.answer.text, group.answer.key, len(group.chains), group.weight)
+            for group in self.classes(weigh)
+        )
 
-    def best(self) -> Best:
-        """The majority's answer, shown by its shortest chain that ended by itself."""
-        classes = self.classes
+    @property
+    def abstained(self) -> int:
+        """Chains without an answer."""
+        return sum(chain.answer is None for chain in self.chains)
+
+    @property
+    def entropy(self) -> float:
+        """Certaindex of the counts (arXiv 2412.20993, section 3)."""
+        counts = [vote.count for vote in self.votes()]
+        return entropy_certaindex(counts + [1] * self.abstained) if counts else 0.0
+
+    @property
+    def streak(self) -> int:
+        """How many of the newest chains in a row say the same; one without an answer ends it."""
+        if not self.chains or self.chains[-1].answer is None:
+            return 0
+        newest = next(group for group in self.classes() if self.chains[-1] in group.chains)
+        length = 0
+        for chain in reversed(self.chains):
+            if chain not in newest.chains:
+                break
+            length += 1
+        return length
+
+    def certaindex(self, measured: int, weigh: Weigh | None = None) -> Certaindex:
+        """Entropy of the counts as the signal, with the votes behind it."""
+        votes = self.votes(weigh)
+        signals = {"entropy": self.entropy}
+        return Certaindex(signals, measured, votes, self.abstained, self.streak)
+
+    def best(self, weigh: Weigh | None = None) -> Best:
+        """The heaviest answer, shown by its shortest chain that ended by itself."""
+        classes = self.classes(weigh)
         if not classes:
-            first = self.chains[0].branch if self.chains else None
-            return Best(None, first)
-        shown = min(classes[0], key=lambda chain: (chain.finish != "stop", chain.tokens))
-        return Best(_answer(classes[0]), shown.branch)
+            return Best(None, self.chains[0].branch if self.chains else None)
+        shown = min(classes[0].chains, key=lambda chain: (chain.finish != "stop", chain.tokens))
+        return Best(classes[0].answer, shown.branch)
 
 
-def _answer(group: list[Finished]) -> Answer:
-    answer = group[0].answer
-    assert answer is not None, "a class is made of chains with answers"
-    return answer
+def _answer(chain: Finished) -> Answer:
+    assert chain.answer is not None, "a class is made of chains with answers"
+    return chain.answer
+
+
+def _weight(chains: list[Finished], weigh: Weigh | None) -> float:
+    return float(len(chains)) if weigh is None else sum(map(weigh, chains))
+
+
+def _similar(answer: Answer, groups: list[list[Finished]]) -> list[Finished] | None:
+    """The first class that means the same as a free text answer."""
+    if answer.sketch is None:
+        return None
+    for group in groups:
+        first = _answer(group[0])
+        if first.sketch is not None and similarity(first.sketch, answer.sketch) >= SAME_MEANING:
+            return group
+    return None

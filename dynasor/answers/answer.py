@@ -12,12 +12,14 @@ from dynasor.answers.symbolic import canonical
 class Answer:
     """The final answer of one chain.
 
-    ``text`` is the answer as written. ``key`` is its canonical form: two answers vote together
-    if and only if their keys are equal strings.
+    ``text`` is the answer as written. ``key`` is its canonical form: answers with equal keys vote
+    together. ``sketch`` is set for free text, which nobody words twice alike: answers whose
+    sketches are similar vote together as well (`dynasor.answers.sketch`).
     """
 
     text: str
     key: str
+    sketch: bytes | None = None
 
 
 def readable(text: str, *, complete: bool = True) -> str | None:

@@ -18,11 +18,11 @@ class ProgramView(Protocol):
 
     @property
     def started(self) -> int:
-        """Work items accepted so far."""
+        """Units of the algorithm's knob that have begun."""
 
     @property
     def active(self) -> int:
-        """Branches that run or wait for room."""
+        """Work items that run or wait for room."""
 
     @property
     def generated(self) -> int:
@@ -35,8 +35,9 @@ class Verdict(NamedTuple):
     """What a program gets.
 
     Attributes:
-        allowance: work items it may have started in all, counted from its beginning (saying the
-            same twice grants nothing twice); None: everything it demands.
+        allowance: units of its algorithm's knob that it may have begun in all, counted from its
+            beginning (saying the same twice grants nothing twice); None: everything it demands.
+            Work that belongs to a unit granted earlier needs no further grant.
         settled: its answer counts as certain; end it now.
     """
 

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynasor.algorithms.self_consistency import SelfConsistency, SelfConsistencyParams
+from dynasor.branch import Branch
+from dynasor.inputs import Submit
 from dynasor.placement import Placement
 from dynasor.policies.even import Even, EvenParams
 from dynasor.prefix import PrefixIndex, block_hashes
-from dynasor.program import Branch, Program
+from dynasor.program import Program
 from dynasor.query import Query
 from dynasor.replica import Replica, Run
 from dynasor.settings import PlacementSettings
+from dynasor.work import Generate
 from tests.dynasor.simulated import Chain, info
 from tests.dynasor.world import World
 
@@ -25,11 +28,12 @@ PER_RUN = PlacementSettings().decode_s_per_sequence * PlacementSettings().expect
 
 def program(prompt: tuple[int, ...] = PROMPT) -> Program:
     algorithm = SelfConsistency(SelfConsistencyParams())
-    return Program("q", 0, Query(prompt="?"), prompt, algorithm, Even(EvenParams()), 0.0)
+    submission = Submit("q", Query(prompt="?"), prompt)
+    return Program(submission, 0, algorithm, Even(EvenParams()), 0.0)
 
 
 def branch(tokens: int = 0) -> Branch:
-    return Branch(0, "sample", (), None, tokens=list(range(1000, 1000 + tokens)))
+    return Branch(Generate(0), tokens=list(range(1000, 1000 + tokens)))
 
 
 def replica(
@@ -122,17 +126,20 @@ class TestRoom:
     def test_leases_and_prompts_count_against_the_cache(self) -> None:
         there = replica("a", load=2, kv_tokens=10 + 2 * LEASE + 160 + LEASE)
         assert there.kv_reserved == 10 + 2 * LEASE
-        assert there.fits("q", 160, LEASE)
-        assert not there.fits("q", 161, LEASE)
+        assert there.fits("generate", "q", 160, LEASE)
+        assert not there.fits("generate", "q", 161, LEASE)
 
     def test_a_prompt_that_is_there_already_is_not_counted_again(self) -> None:
         there = replica("a", load=1, owner="q", kv_tokens=10 + 2 * LEASE)
-        assert there.fits("q", 10, LEASE)
-        assert not there.fits("other", 10, LEASE)
+        assert there.fits("generate", "q", 10, LEASE)
+        assert not there.fits("generate", "other", 10, LEASE)
+
+    def test_a_replica_takes_only_what_it_serves(self) -> None:
+        assert not replica("a").fits("reward", "q", 10, LEASE)
 
     def test_an_idle_replica_takes_anything(self) -> None:
-        assert replica("a", kv_tokens=1).fits("q", 100_000, LEASE)
-        assert not replica("a", kv_tokens=1, slots=0).fits("q", 1, 1)
+        assert replica("a", kv_tokens=1).fits("generate", "q", 100_000, LEASE)
+        assert not replica("a", kv_tokens=1, slots=0).fits("generate", "q", 1, 1)
 
 
 class TestInTheFleet:

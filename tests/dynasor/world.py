@@ -350,9 +350,8 @@ class World:
         total = max(run.total, min(run.total + tokens, chain.length, run.lease, limit))
         self.generated[run.start.program] += total - run.total
         run.total = total
-        opened = replica.opened.get(run.start.program)
-        reads = opened is not None and opened.read_answers
-        answer = Answer(chain.answer, chain.answer) if chain.answer and reads else None
+        read = chain.answer if run.start.read else None
+        answer = Answer(read, read) if read else None
         if total >= chain.length and chain.end == "error":
             run.end = End("error", message="refused by the engine")
         elif total >= chain.length:

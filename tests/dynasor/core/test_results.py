@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from dynasor.errors import Overloaded
-from dynasor.messages import Open, Stop
+from dynasor.messages import Open, Start, Stop
 from dynasor.policies import POLICIES
 from dynasor.work import Event
 from tests.dynasor.core.stands import Defective, FirstAnswer, Register, lengths, world
@@ -41,7 +41,7 @@ class TestAnswers:
         result = there.solve(algorithm="sample", n=3)
         assert len(result.branches) == 3
         assert result.answer is None
-        assert not there.sent(Open)[0].read_answers
+        assert not any(start.read for start in there.sent(Start))
 
     @pytest.mark.parametrize("policy", list(POLICIES))
     def test_completions_are_all_wanted_so_none_waits_for_another(self, policy: str) -> None:
