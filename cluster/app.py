@@ -8,7 +8,7 @@ from typing import Any, cast
 from ray.serve import Application
 
 from cluster.controller.deployment import Controller
-from cluster.engine.deployment import Engine
+from cluster.engine.deployment import Engine, Scorer
 from cluster.ingress.deployment import Ingress
 from cluster.settings import EngineSettings, Settings
 
@@ -22,10 +22,12 @@ def app(args: Settings) -> Application:
             ``args``).
     """
     # The decorator that turns a class into a deployment is untyped.
-    controllers, engines, ingresses = cast(Any, (Controller, Engine, Ingress))
+    controllers, engines, scorers, ingresses = cast(Any, (Controller, Engine, Scorer, Ingress))
     controller = controllers.bind(args.controller)
-    engine = engines.options(**engine_resources(args.engine)).bind(args, controller)
-    return cast(Application, ingresses.bind(args, controller, engine))
+    pools = [engines.options(**engine_resources(args.engine)).bind(args, controller)]
+    if args.reward is not None:
+        pools.append(scorers.options(**engine_resources(args.reward)).bind(args, controller))
+    return cast(Application, ingresses.bind(args, controller, pools))
 
 
 def engine_resources(engine: EngineSettings) -> dict[str, Any]:

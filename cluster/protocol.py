@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dynasor.inputs import from_plain, to_plain
 from dynasor.messages import Command, Report
 from dynasor.result import Progress
 
@@ -55,6 +56,7 @@ class TokenDelta(msgspec.Struct, frozen=True, tag="tokens"):
     Attributes:
         start: tokens of the branch before this piece.
         count: tokens of this piece; its text may lag behind them by what a stop string could eat.
+        after: branch and number of its tokens that are shown before this branch; None: none.
     """
 
     query_id: str
@@ -62,13 +64,14 @@ class TokenDelta(msgspec.Struct, frozen=True, tag="tokens"):
     start: int
     count: int
     text: str
+    after: tuple[int, int] | None = None
 
 
 StreamItem = TokenDelta | Progress
 
 
-_packer = msgspec.msgpack.Encoder()
-_batches = msgspec.msgpack.Decoder(Batch)
+_packer = msgspec.msgpack.Encoder(enc_hook=to_plain)
+_batches = msgspec.msgpack.Decoder(Batch, dec_hook=from_plain)
 _reports = msgspec.msgpack.Decoder(Report)
 _items = msgspec.msgpack.Decoder(StreamItem)
 

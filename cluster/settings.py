@@ -6,11 +6,13 @@ An unknown or out-of-range field is refused at start, with the field's name and 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dynasor.phrases import Phrases
 from dynasor.settings import CoreSettings
+from dynasor.work import REWARD
 
 
 class _Model(BaseModel):
@@ -35,6 +37,19 @@ class ModelSettings(_Model):
         "None: everything is content",
     )
     trust_remote_code: bool = False
+    phrases: Phrases = Field(
+        Phrases(), description="between which it reasons; what is not given keeps its default"
+    )
+
+
+class SandboxSettings(_Model):
+    """The processes in which a replica runs verifiers and answers that are code."""
+
+    workers: int = Field(1, ge=1, le=64, description="calls at once")
+    time_limit_s: float = Field(10.0, gt=0, le=600, description="time of one call")
+    memory_limit_bytes: int = Field(
+        1 << 30, ge=64 << 20, le=1 << 40, description="address space of one call"
+    )
 
 
 class EngineSettings(_Model):
@@ -74,6 +89,14 @@ class EngineSettings(_Model):
         2.0, gt=0, le=60, description="time to normalize one answer that needs a maths parser"
     )
 
+    verifiers: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,62}$")], str] = Field(
+        default_factory=dict,
+        description="judges of chains that are Python callables, by name: "
+        "'package.module:function', called with question, response and reference, returning a "
+        "score in [0, 1]",
+    )
+    sandbox: SandboxSettings = SandboxSettings()
+
     @property
     def ranks(self) -> int:
         """Devices of one replica."""
@@ -86,6 +109,15 @@ class EngineSettings(_Model):
         if self.device == "cpu" and self.ranks > 1:
             raise ValueError("device 'cpu' allows tensor and pipeline parallel size 1 only")
         return self
+
+
+class RewardSettings(EngineSettings):
+    """One replica that judges chains, and its model, which has the tokenizer of the served one."""
+
+    id: str = Field("abacus-prm", description="'abacus-prm' (bundled), a folder, or a model id")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: int = Field(2048, ge=64, le=10_000_000)
+    trust_remote_code: bool = False
 
 
 class ControllerSettings(CoreSettings):
@@ -132,5 +164,17 @@ class Settings(_Model):
 
     model: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
+    reward: RewardSettings | None = Field(None, description="None: there is no reward model")
     controller: ControllerSettings = ControllerSettings()
     ingress: IngressSettings = IngressSettings()
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """Who can judge chains here."""
+        return ((REWARD,) if self.reward is not None else ()) + tuple(self.engine.verifiers)
+
+    @model_validator(mode="after")
+    def _reward_is_taken(self) -> Settings:
+        if REWARD in self.engine.verifiers:
+            raise ValueError(f"engine.verifiers: {REWARD!r} is the reward model's name")
+        return self

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection
 
-from dynasor.algorithms import ALGORITHMS
 from dynasor.branch import Branch
 from dynasor.errors import Overloaded
 from dynasor.fleet import Fleet
@@ -137,7 +136,7 @@ class Core:
         program = Program(
             submitted=event,
             arrival=self._arrivals,
-            algorithm=ALGORITHMS.get(spec.algorithm, "algorithm")(spec.params),
+            algorithm=spec.build(),
             policy=policy(spec.policy_params or policy.Params()),
             submitted_at=now,
         )

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from dynasor.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
+from dynasor.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Algorithm
 from dynasor.answers.kinds import ANSWER_KINDS, AnswerKind
 from dynasor.errors import InvalidField, first_invalid
 from dynasor.phrases import Phrases
@@ -74,6 +74,10 @@ class ProgramSpec:
     answers: AnswerKind = "auto"
     phrases: Phrases = field(default_factory=Phrases)
     reference: Any = None
+
+    def build(self) -> Algorithm[Any, Any]:
+        """The algorithm with its parameters, before its first event."""
+        return ALGORITHMS.get(self.algorithm, "algorithm")(self.params)
 
     def document(self) -> dict[str, Any]:
         """The JSON object that `parse_program` turns into this again."""

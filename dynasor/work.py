@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,7 +11,11 @@ from dynasor.answers.answer import Answer
 BranchKind = Literal["sample", "probe", "score"]
 Finish = Literal["stop", "step", "length", "stopped", "error"]
 Injection = Literal["", "probe", "close", "wait"]
+INJECTIONS = tuple(name for name in get_args(Injection) if name)
 Boundary = Literal["step", "think_end", "box"]
+
+REWARD = "reward"
+"""The scorer that is a reward model, served by replicas of its own."""
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -112,14 +116,14 @@ class Score(msgspec.Struct, frozen=True):
     Attributes:
         branch: the algorithm's number for this item, unique in the program.
         target: the branch to judge.
-        scorer: "reward", or a verifier's name.
+        scorer: `REWARD`, or a verifier's name.
         steps: one score for each step of the whole chain; otherwise one, for its end.
         units: see `Generate`.
     """
 
     branch: int
     target: int
-    scorer: str = "reward"
+    scorer: str = REWARD
     steps: bool = False
     units: int = 0
 

@@ -14,12 +14,16 @@ class Piece(msgspec.Struct, frozen=True):
     """What a step of the engine added to one sequence.
 
     Attributes:
+        peaks: log-probability of the most probable token at each position, where it was asked for.
+        confidences: minus the mean log-probability of the most probable tokens there, likewise.
         finish: why the sequence has ended; "abort": on request; None: it has not.
         cached_tokens: leading tokens of the context that the prefix cache supplied.
     """
 
     tokens: tuple[int, ...]
     text: str
+    peaks: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
     finish: Literal["stop", "length", "abort"] | None = None
     stop_reason: str | int | None = None
     cached_tokens: int = 0
@@ -40,6 +44,9 @@ class TokenEngine(Protocol):
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
     ) -> AsyncGenerator[Piece]:
         """Continue ``context``. The last piece has ``finish`` set.
+
+        ``sampling`` are vLLM's sampling parameters; with ``logprobs`` above 0 pieces carry
+        ``peaks``, and ``confidences`` over so many tokens.
 
         Raises:
             RefusedByEngine: the request can't be served.

@@ -66,13 +66,18 @@ class VllmEngine:
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
     ) -> AsyncGenerator[Piece]:
         try:
-            parameters = SamplingParams(**sampling, output_kind=RequestOutputKind.DELTA)
+            parameters = SamplingParams(
+                **sampling, flat_logprobs=True, output_kind=RequestOutputKind.DELTA
+            )
             prompt: Any = {"prompt_token_ids": list(context)}
             async for output in self._llm.generate(prompt, parameters, request):
                 completion = output.outputs[0]
+                peaks, confidences = _certainty(completion.logprobs)
                 yield Piece(
                     tokens=tuple(completion.token_ids),
                     text=completion.text,
+                    peaks=peaks,
+                    confidences=confidences,
                     finish=completion.finish_reason,
                     stop_reason=completion.stop_reason,
                     cached_tokens=output.num_cached_tokens or 0,
@@ -92,3 +97,14 @@ class VllmEngine:
 
     def close(self) -> None:
         self._llm.shutdown()
+
+
+def _certainty(logprobs: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Peaks and confidences of the positions of a `FlatLogprobs`, see `Piece`."""
+    if not logprobs:
+        return (), ()
+    # At each position the sampled token comes first, then the most probable ones in their order.
+    spans = zip(logprobs.start_indices, logprobs.end_indices, strict=True)
+    likely = [logprobs.logprobs[start + 1 : end] for start, end in spans]
+    peaks = tuple(values[0] for values in likely)
+    return peaks, tuple(-sum(values) / len(values) for values in likely)

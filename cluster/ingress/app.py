@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from cluster.ingress import catalog
 from cluster.ingress.body import read_document
 from cluster.ingress.connection import ClientGone, EventStream, while_connected
 from cluster.ingress.errors import (
@@ -51,7 +52,8 @@ class _Route(APIRoute):
 
 
 def build_api(solver: Solver, settings: Settings) -> FastAPI:
-    """The application: `/v1/chat/completions`, `/v1/completions`, `/v1/models`, `/health`."""
+    """The application: `/v1/chat/completions`, `/v1/completions`, `/v1/models`, `/v1/programs`,
+    `/health`."""
     models = Models(settings.model, created=int(time.time()))
     router = APIRouter(route_class=_Route)
 
@@ -92,6 +94,14 @@ def build_api(solver: Solver, settings: Settings) -> FastAPI:
     @router.get("/v1/models/{name:path}")
     async def show_model(name: str) -> Response:
         return _json(models.card(name))
+
+    @router.get("/v1/programs/algorithms")
+    async def list_algorithms() -> Response:
+        return _json(catalog.algorithms(models, settings.scorers))
+
+    @router.get("/v1/programs/policies")
+    async def list_policies() -> Response:
+        return _json(catalog.policies())
 
     @router.get("/health")
     async def health() -> Response:

@@ -16,11 +16,13 @@ from cluster.ingress.solution import (
     finish_reason,
     program_info,
 )
-from dynasor.algorithms.sample import SampleParams
+from dynasor.answers import Answer
 from dynasor.inputs import Submit
 from dynasor.result import BranchResult, Result
 
-NO_CHAIN = Chain(text="", content="", reasoning=None, finish_reason="length", stop_reason=None)
+NO_CHAIN = Chain(
+    text="", ending="", content="", reasoning=None, finish_reason="length", stop_reason=None
+)
 """Shown of a program that ended before it generated anything."""
 
 
@@ -31,17 +33,13 @@ class Task:
     Attributes:
         prompt: its prompt, tokenized.
         marks: what divides a chain into reasoning and content; None: it is not divided.
+        completions: how many chains are shown; None: the one that the program chooses.
     """
 
     submit: Submit
     prompt: Prompt
     marks: Marks | None
-
-    @property
-    def completions(self) -> int | None:
-        """How many chains are shown; None: the one that the program chooses."""
-        params = self.submit.query.program.params
-        return params.n if isinstance(params, SampleParams) else None
+    completions: int | None
 
     @property
     def plain(self) -> bool:
@@ -63,7 +61,8 @@ class Chains:
         if result.stop == "failed" or (task.plain and errors):
             reasons = filter(None, [result.fault, *errors])
             raise generation_failed(next(reasons, "no chain could be run"))
-        chains = tuple(self._chain(task, branch) for branch in shown)
+        answer = None if task.plain else result.answer
+        chains = tuple(self._chain(task, branch, answer) for branch in shown)
         spec = task.submit.query.program
         return Solution(
             query_id=result.query_id,
@@ -72,24 +71,28 @@ class Chains:
             program=program_info(result, spec, self._default_policy),
         )
 
-    def _chain(self, task: Task, branch: BranchResult) -> Chain:
+    def _chain(self, task: Task, branch: BranchResult, answer: Answer | None) -> Chain:
         text = self._text(task, branch)
-        piece = split(text, task.marks, task.prompt.thinking)
+        # A chain that was cut before its answer is given the one its program found elsewhere.
+        found = answer is not None and branch.answer is None
+        ending = _ending(text, str(answer.text), task) if answer is not None and found else ""
+        piece = split(text + ending, task.marks, task.prompt.thinking)
         return Chain(
-            text=text,
+            text=text + ending,
+            ending=ending,
             content=piece.content,
             reasoning=piece.reasoning or None,
-            finish_reason=finish_reason(branch),
-            stop_reason=branch.stop_reason,
+            finish_reason="stop" if ending else finish_reason(branch),
+            stop_reason=branch.stop_reason if branch.finish == "stop" else None,
         )
 
     def _text(self, task: Task, branch: BranchResult) -> str:
-        tokens, prompt = branch.tokens, task.prompt.tokens
+        tokens, prompt = (*branch.prefix, *branch.tokens), task.prompt.tokens
         stop = branch.stop_reason
-        if isinstance(stop, str):
+        if isinstance(stop, str) and branch.finish == "stop":
             text = self._prompts.continuation(prompt, tokens)
             # The engine does not look for stop strings before this many tokens.
-            minimum = tokens[: task.submit.query.sampling.min_tokens]
+            minimum = tokens[: len(branch.prefix) + task.submit.query.sampling.min_tokens]
             searched = len(self._prompts.continuation(prompt, minimum)) if minimum else 0
             at = text.find(stop, max(0, searched + 1 - len(stop)))
             return text if at < 0 else text[:at]
@@ -103,7 +106,7 @@ class Chains:
         cached = result.branches[0].cached_tokens if result.branches else 0
         details = None
         if task.marks is not None:
-            content = [self._prompts.content_tokens(branch.tokens) for branch in shown]
+            content = [self._prompts.content_tokens(b.prefix + b.tokens) for b in shown]
             known = [tokens for tokens in content if tokens is not None]
             if len(known) == len(content):
                 details = CompletionDetails(reasoning_tokens=count.generated - sum(known))
@@ -114,6 +117,16 @@ class Chains:
             prompt_tokens_details=PromptDetails(cached_tokens=min(cached, count.prompt)),
             completion_tokens_details=details,
         )
+
+
+def _ending(text: str, answer: str, task: Task) -> str:
+    """What has to follow a chain so that it ends with an answer."""
+    box = f"\\boxed{{{answer}}}"
+    marks = task.marks
+    if marks is None or marks.end in text:
+        return f"\n\n{box}"
+    thinking = bool(split(text, marks, task.prompt.thinking).reasoning) or task.prompt.thinking
+    return f"\n{marks.end}\n\n{box}" if thinking else f"\n\n{box}"
 
 
 def _shown(task: Task, result: Result) -> list[BranchResult]:

@@ -72,9 +72,9 @@ class Ingress:
         self,
         settings: Settings,
         controller: DeploymentHandle[Any],
-        engines: DeploymentHandle[Any],
+        pools: list[DeploymentHandle[Any]],
     ) -> None:
-        """``engines``: bound to make them part of the application; they call the controller."""
+        """``pools``: bound to make them part of the application; they call the controller."""
         self._settings = settings
         prompts = Prompts(settings.model)
         inbox = Inbox(ray.util.get_node_ip_address())

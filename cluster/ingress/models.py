@@ -6,10 +6,7 @@ from typing import Any
 
 from cluster.ingress.errors import model_not_found
 from cluster.settings import ModelSettings
-from dynasor.algorithms import ALGORITHMS
-
-PLAIN = "sample"
-"""The algorithm of a request that asks for no program."""
+from dynasor.algorithms import ALGORITHMS, PLAIN
 
 
 class Models:
@@ -23,7 +20,11 @@ class Models:
         self._algorithms: dict[str, str | None] = {self.base: None}
         for name in ALGORITHMS:
             if name != PLAIN:
-                self._algorithms[f"{self.base}:{name.replace('_', '-')}"] = name
+                self._algorithms[self.name(name)] = name
+
+    def name(self, algorithm: str) -> str:
+        """The model name that stands for an algorithm."""
+        return self.base if algorithm == PLAIN else f"{self.base}:{algorithm.replace('_', '-')}"
 
     def algorithm(self, name: str) -> str | None:
         """The algorithm a model name stands for; None: the model itself. Raises ApiError (404)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from jinja2 import TemplateError
@@ -15,10 +16,15 @@ from cluster.ingress.reasoning import Marks
 from cluster.models import model_path
 from cluster.settings import ModelSettings
 from dynasor.errors import InvalidField
+from dynasor.phrases import Phrases
 from dynasor.query import Query, Sampling
+from dynasor.work import INJECTIONS
 
 THREAD_CHARS = 16_384
 """Texts above this go to a thread: tokenizing them would hold up the event loop for over 10 ms."""
+
+INJECTIONS_KEPT = 1024
+"""Injected phrases whose tokens are remembered: they are few, unless callers bring their own."""
 
 CONTEXT_TOKENS = 4
 """Prompt tokens decoded along with a chain: how its first token begins may depend on them."""
@@ -67,6 +73,7 @@ class Prompts:
         self._vocabulary_size = len(self._tokenizer)
         self._max_chars = model.max_model_len * max(map(len, vocabulary))
         self._end_id: int | None = vocabulary.get(self.marks.end) if self.marks else None
+        self._injection = lru_cache(INJECTIONS_KEPT)(lambda text: self._encode(text, special=False))
         # The first call takes locks and drops truncation settings; later ones only read.
         self._encode("warm up", special=True)
 
@@ -99,6 +106,10 @@ class Prompts:
     def given(self, tokens: tuple[int, ...], text: str) -> Prompt:
         """A prompt that came as token ids, with its text."""
         return Prompt(tokens, "prompt", self.marks is not None and self.marks.opened_by_text(text))
+
+    def injections(self, phrases: Phrases) -> dict[str, tuple[int, ...]]:
+        """Token ids of the phrases that an algorithm may put into a chain, by name."""
+        return {name: self._injection(getattr(phrases, name)) for name in INJECTIONS}
 
     def fit(self, prompt: Prompt, sampling: Sampling, default_max_tokens: int | None) -> Sampling:
         """Complete the sampling parameters: the model's own defaults where the caller gave none.

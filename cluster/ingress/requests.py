@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.ingress.conversation import parse_messages
 from cluster.ingress.fields import SAMPLING, relevant
-from cluster.ingress.models import PLAIN, Models
+from cluster.ingress.models import Models
+from dynasor.algorithms import PLAIN
 from dynasor.errors import InvalidField, first_invalid
 from dynasor.query import ProgramSpec, Query, Sampling, parse_program
 
@@ -123,7 +124,7 @@ def _ask(
 
 def _plain(n: int) -> ProgramSpec:
     # With an empty path the parameter is named as the request names it: `n`.
-    return parse_program({"algorithm": PLAIN, "n": n, "policy": "even"}, field="")
+    return parse_program({"algorithm": PLAIN, "n": n}, field="")
 
 
 def _program(body: Body, model: str, asked: str | None) -> ProgramSpec:
@@ -133,9 +134,6 @@ def _program(body: Body, model: str, asked: str | None) -> ProgramSpec:
     if asked is not None and document.setdefault("algorithm", asked) != asked:
         reason = f"must be {asked!r} with model {model!r}, got {document['algorithm']!r:.60}"
         raise InvalidField("program.algorithm", reason)
-    # All of its completions are wanted, so no policy may hold some back.
-    if document.get("algorithm") == PLAIN and document.get("policy") is None:
-        document["policy"] = "even"
     return parse_program(document)
 
 

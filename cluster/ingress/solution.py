@@ -23,6 +23,8 @@ class Chain(_Plain):
 
     Attributes:
         text: all of it, without special tokens.
+        ending: the end of it that is not the chain's own: the program's answer, where the chain was
+            cut before it said one.
         content: its answer part; where reasoning is not split off, everything.
         reasoning: the thinking before it; None: there was none.
         finish_reason: as in OpenAI's API; a chain whose compute was taken back ends by "length".
@@ -30,6 +32,7 @@ class Chain(_Plain):
     """
 
     text: str
+    ending: str
     content: str
     reasoning: str | None
     finish_reason: FinishReason
@@ -50,7 +53,8 @@ class CompletionDetails(_Plain):
 
 class Usage(_Plain):
     """Tokens spent. ``completion_tokens`` counts all that were generated: kept, discarded and
-    probes; ``prompt_tokens`` counts the prompt once."""
+    probes; ``prompt_tokens`` counts the prompt once. What reward models read is told with the
+    program."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -60,20 +64,23 @@ class Usage(_Plain):
 
 
 class VoteInfo(_Plain):
-    """An answer and the number of chains behind it."""
+    """An answer, the number of chains behind it, and their weight."""
 
     answer: str
     count: int
+    weight: float
 
 
 class BranchInfo(_Plain):
-    """A branch: why it ended, what it cost and said, where it ran, how often it was placed."""
+    """A branch: why it ended, what it cost and said, how it was judged, where it ran, how often it
+    was placed."""
 
     branch: int
     kind: BranchKind
     finish: Finish | None
     tokens: int
     answer: str | None
+    scores: tuple[float, ...]
     replica: str | None
     runs: int
 
@@ -85,8 +92,10 @@ class Tokens(_Plain):
     kept: int
     discarded: int
     probe: int
+    score: int
     cached: int
     generated: int
+    spent: int
 
 
 class ProgramInfo(_Plain):
@@ -94,7 +103,9 @@ class ProgramInfo(_Plain):
 
     Attributes:
         answer: the chosen answer as its chain wrote it; None: no chain says one.
-        certaindex: how settled it is, in [0, 1].
+        certaindex: how settled it is, in [0, 1]: the least of the signals.
+        signals: by name, each in [0, 1].
+        measured: units of the algorithm's knob behind it.
         votes: answers, most votes first.
         abstained: chains that ended without an answer.
         stop: why the program ended, see `dynasor.result.StopReason`.
@@ -105,6 +116,8 @@ class ProgramInfo(_Plain):
     policy: str
     answer: str | None
     certaindex: float
+    signals: dict[str, float]
+    measured: int
     votes: tuple[VoteInfo, ...]
     abstained: int
     branches: tuple[BranchInfo, ...]
@@ -149,6 +162,8 @@ def program_info(result: Result, spec: ProgramSpec, default_policy: str) -> Prog
         policy=spec.policy or default_policy,
         answer=None if result.answer is None else result.answer.text,
         certaindex=result.certaindex.value,
+        signals=result.certaindex.signals,
+        measured=result.certaindex.measured,
         votes=_votes(result.certaindex),
         abstained=result.certaindex.abstained,
         branches=tuple(_branch_info(branch) for branch in result.branches),
@@ -157,8 +172,10 @@ def program_info(result: Result, spec: ProgramSpec, default_policy: str) -> Prog
             kept=count.kept,
             discarded=count.discarded,
             probe=count.probe,
+            score=count.score,
             cached=count.cached,
             generated=count.generated,
+            spent=count.spent,
         ),
         stop=result.stop,
         elapsed_s=round(result.elapsed_s, 6),
@@ -169,6 +186,8 @@ def progress_info(progress: Progress) -> dict[str, Any]:
     """What is told about a program that runs."""
     return {
         "certaindex": progress.certaindex.value,
+        "signals": progress.certaindex.signals,
+        "measured": progress.certaindex.measured,
         "votes": [vote.model_dump() for vote in _votes(progress.certaindex)],
         "abstained": progress.certaindex.abstained,
         "branches": progress.branches,
@@ -183,7 +202,10 @@ def finish_reason(branch: BranchResult) -> FinishReason:
 
 
 def _votes(certaindex: Certaindex) -> tuple[VoteInfo, ...]:
-    return tuple(VoteInfo(answer=vote.answer, count=vote.count) for vote in certaindex.votes)
+    return tuple(
+        VoteInfo(answer=vote.answer, count=vote.count, weight=vote.weight)
+        for vote in certaindex.votes
+    )
 
 
 def _branch_info(branch: BranchResult) -> BranchInfo:
@@ -193,6 +215,7 @@ def _branch_info(branch: BranchResult) -> BranchInfo:
         finish=branch.finish,
         tokens=len(branch.tokens),
         answer=None if branch.answer is None else branch.answer.text,
+        scores=branch.scores,
         replica=branch.replica,
         runs=branch.runs,
     )

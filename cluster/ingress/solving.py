@@ -14,12 +14,12 @@ import msgspec
 from cluster.ingress.chains import Chains, Task
 from cluster.ingress.controller import ControllerClient, ControllerLost
 from cluster.ingress.errors import overloaded, unavailable
-from cluster.ingress.models import PLAIN
 from cluster.ingress.prompts import Prompts, off_loop
 from cluster.ingress.solution import Solution
 from cluster.protocol import Refused, Status, StreamItem, TokenDelta
 from cluster.settings import Settings
 from cluster.stream import Inbox
+from dynasor.errors import InvalidField
 from dynasor.inputs import Submit
 from dynasor.query import Query
 from dynasor.result import Progress, Result
@@ -45,6 +45,8 @@ class Solver:
     ) -> None:
         self.prompts = prompts
         self._chains = Chains(prompts, settings.controller.policy)
+        self._phrases = settings.model.phrases
+        self._scorers = settings.scorers
         self._controller = controller
         self._inbox = inbox
         self._period_s = settings.ingress.stream_period_s
@@ -65,7 +67,7 @@ class Solver:
             followed: `follow` will be called, not `run`.
 
         Raises:
-            InvalidField: the prompt, or a parameter that contradicts it.
+            InvalidField: the prompt, or a parameter that contradicts it or the cluster.
         """
         if token_ids is None:
             prompt = await self.prompts.render(query)
@@ -74,16 +76,21 @@ class Solver:
         sampling = self.prompts.fit(prompt, query.sampling, default_max_tokens)
         if sampling is not query.sampling:
             query = query.model_copy(update={"sampling": sampling})
-        plain = query.program.algorithm == PLAIN
+        algorithm = query.program.build()
+        self._check_scorer(algorithm.scorer)
+        phrases = self._phrases.merged(query.program.phrases)
+        plain = algorithm.completions is not None
         submit = Submit(
             query_id=uuid.uuid4().hex,
             query=query,
             prompt=prompt.tokens,
+            phrases=phrases,
+            injections={} if plain else self.prompts.injections(phrases),
             sink=self._inbox.address if followed else None,
             watched=followed and not plain,
         )
         raw = plain and query.messages is None
-        return Task(submit, prompt, None if raw else self.prompts.marks)
+        return Task(submit, prompt, None if raw else self.prompts.marks, algorithm.completions)
 
     async def solve(self, query: Query) -> Solution:
         """Solve a query. Raises InvalidField, ApiError (overload, engine failure)."""
@@ -107,10 +114,10 @@ class Solver:
                 while not solving.done() or not queue.empty():
                     deltas, progress = await _next_items(queue, earliest)
                     earliest = loop.time() + self._period_s
-                    if task.plain and deltas:
+                    if deltas:
                         shown = True
                         yield deltas
-                    elif progress is not None:
+                    if progress is not None:
                         yield progress
                     elif not deltas and not solving.done():
                         yield None
@@ -127,6 +134,12 @@ class Solver:
                 return await self._controller.status()
         except (TimeoutError, ControllerLost):
             raise unavailable("the controller does not answer") from None
+
+    def _check_scorer(self, scorer: str | None) -> None:
+        if scorer is not None and scorer not in self._scorers:
+            known = ", ".join(self._scorers) or "none"
+            reason = f"nobody of the name {scorer!r:.60} judges chains in this cluster"
+            raise InvalidField("program.scorer", f"{reason}; known: {known}")
 
     async def _solution(self, task: Task, result: Result) -> Solution:
         size = result.tokens.generated

@@ -32,26 +32,24 @@ class ChainStream:
     """What of one chain has been sent.
 
     Pieces count tokens, so one that a second replica generates again is told from a new one, and
-    one that overtook its predecessor on another connection waits for it.
+    one that overtook its predecessor on another connection waits for it. A chain may be made of
+    several branches, each shown after the one that it goes on from.
     """
 
     def __init__(self, task: Task) -> None:
         self.splitter = Splitter(task.marks, task.prompt.thinking)
         self.sent = ""
-        self._tokens = 0
-        self._early: dict[int, TokenDelta] = {}
+        self._tokens: dict[int, int] = {}
+        self._early: list[TokenDelta] = []
 
     def take(self, delta: TokenDelta) -> str:
         """The text that may be sent after this piece."""
-        if delta.start > self._tokens:
-            self._early[delta.start] = delta
-            return ""
+        self._early.append(delta)
         text = ""
-        following: TokenDelta | None = delta
-        while following is not None and following.start == self._tokens:
-            text += following.text
-            self._tokens += following.count
-            following = self._early.pop(self._tokens, None)
+        while (due := next(filter(self._due, self._early), None)) is not None:
+            self._early.remove(due)
+            self._tokens[due.branch] = due.start + due.count
+            text += due.text
         self.sent += text
         return text
 
@@ -63,10 +61,20 @@ class ChainStream:
         """
         if chain.text.startswith(self.sent):
             return chain.text[len(self.sent) :]
+        if self.sent.startswith(chain.text.removesuffix(chain.ending)):
+            # The last tokens of a chain that was cut may be known here alone.
+            return chain.ending
         if runs > 1:
             message = "a replica was lost, and the text sent so far could not be continued"
             raise ApiError(503, message, "server_error", None, "stream_diverged")
-        return ""
+        return chain.ending
+
+    def _due(self, delta: TokenDelta) -> bool:
+        known = self._tokens.get(delta.branch)
+        if known is None and delta.after is not None:
+            branch, tokens = delta.after
+            return delta.start == 0 and self._tokens.get(branch, 0) >= tokens
+        return delta.start == (known or 0) and (delta.count > 0 or known is None)
 
 
 class EventWriter:
@@ -88,8 +96,8 @@ class EventWriter:
         """Events of text that arrived."""
         texts: dict[int, str] = {}
         for delta in deltas:
-            text = self._chain(delta.branch).take(delta)
-            texts[delta.branch] = texts.get(delta.branch, "") + text
+            index = delta.branch if self._task.plain else 0
+            texts[index] = texts.get(index, "") + self._chain(index).take(delta)
         return b"".join(self._text(index, text) for index, text in texts.items())
 
     def progress(self, progress: Progress) -> bytes:
@@ -112,7 +120,7 @@ class EventWriter:
 
     def _last_text(self, index: int, chain: Chain, solution: Solution) -> bytes:
         stream = self._chain(index)
-        runs = solution.program.branches[index].runs if self._task.plain and stream.sent else 1
+        runs = max((b.runs for b in solution.program.branches), default=1) if stream.sent else 1
         first, last = stream.splitter.feed(stream.rest(chain, runs)), stream.splitter.end()
         pieces = [piece for piece in (first, last) if piece.reasoning or piece.content]
         return b"".join(event(self._form.chunk([self._form.delta(index, p)])) for p in pieces)

@@ -46,14 +46,16 @@ class FakeEngine:
                 if self.failure is not None:
                     raise self.failure
                 if request in self.aborted:
-                    yield Piece((), "", "abort")
+                    yield Piece((), "", finish="abort")
                     return
                 if self.last_with_end and position == count - 1:
-                    yield Piece((position,), f"{position} ", "stop")
+                    yield Piece((position,), f"{position} ", finish="stop")
                     return
                 yield Piece((position,), f"{position} ")
             short = sampling["max_tokens"] < self.length
-            yield Piece((), "", "length" if short else "stop", cached_tokens=len(context) // 2)
+            yield Piece(
+                (), "", finish="length" if short else "stop", cached_tokens=len(context) // 2
+            )
         finally:
             self.live.discard(request)
 
@@ -74,7 +76,7 @@ class FakeEngine:
 class LastWord:
     """Reads the last word of a chain as its answer."""
 
-    async def read(self, text: str, *, complete: bool) -> Answer | None:
+    async def read(self, text: str, *, complete: bool, **how: Any) -> Answer | None:
         words = text.split()
         return Answer(words[-1], words[-1]) if words and complete else None
 

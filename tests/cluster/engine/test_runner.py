@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from cluster.engine.generating import Generating, Reader
 from cluster.engine.runner import Runner
 from dynasor.answers import Answer
 from dynasor.messages import Close, Extend, Open, Report, RunReport, Start, Stop
+from dynasor.phrases import Phrases
 from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
 from tests.waiting import until
 
-OPEN = Open("p", (7, 8, 9), {"temperature": 1.0}, read_answers=True)
+OPEN = Open("p", (7, 8, 9), {"temperature": 1.0}, Phrases())
 
 
 def start(run: int = 1, lease: int = 100, limit: int = 100, **changes: Any) -> Start:
@@ -23,7 +25,14 @@ def start(run: int = 1, lease: int = 100, limit: int = 100, **changes: Any) -> S
 
 def make(length: int = 10) -> tuple[Runner, FakeEngine, Sent]:
     engine, sent = FakeEngine(length), Sent()
-    return Runner(engine, LastWord(), sent), engine, sent
+    return build(engine, LastWord(), sent), engine, sent
+
+
+def build(engine: FakeEngine, reader: Reader, sent: Sent) -> Runner:
+    async def sketch(text: str) -> bytes:
+        return text.encode()
+
+    return Runner({Start: Generating(engine, reader, sent, sketch)})
 
 
 async def gather_until_end(runner: Runner) -> list[RunReport]:
@@ -111,12 +120,12 @@ async def test_the_last_tokens_are_reported_with_the_end() -> None:
     answered = asyncio.Event()
 
     class SlowReader(LastWord):
-        async def read(self, text: str, *, complete: bool) -> Answer | None:
+        async def read(self, text: str, *, complete: bool, **how: Any) -> Answer | None:
             await answered.wait()
-            return await super().read(text, complete=complete)
+            return await super().read(text, complete=complete, **how)
 
     engine.last_with_end = True
-    runner = Runner(engine, SlowReader(), Sent())
+    runner = build(engine, SlowReader(), Sent())
     await runner.apply((OPEN, start()))
     await until(lambda: bool(engine.contexts) and not engine.live)
     assert all(2 not in report.tokens for report in runner.take_report().runs)
@@ -127,7 +136,7 @@ async def test_the_last_tokens_are_reported_with_the_end() -> None:
 
 async def test_min_tokens_counts_what_was_generated_before() -> None:
     runner, engine, _ = make()
-    eager = Open("p", (7,), {"min_tokens": 5}, read_answers=False)
+    eager = Open("p", (7,), {"min_tokens": 5}, Phrases())
     await runner.apply((eager, start(generated=(0, 1, 2))))
     await gather_until_end(runner)
     assert engine.sampling["run-1"]["min_tokens"] == 2
@@ -141,7 +150,7 @@ async def test_commands_for_unknown_runs_do_nothing() -> None:
 
 async def test_a_refused_request_ends_as_error_and_others_go_on() -> None:
     runner, _, _ = make()
-    cursed = Open("cursed", (666,), {}, read_answers=True)
+    cursed = Open("cursed", (666,), {}, Phrases())
     await runner.apply((OPEN, cursed, start(1, program="cursed"), start(2)))
     ends: dict[int, str] = {}
     while len(ends) < 2:
@@ -172,10 +181,10 @@ async def test_a_broken_engine_is_noticed() -> None:
 
 async def test_an_answer_that_can_not_be_read_costs_its_chain_the_vote_only() -> None:
     class BrokenReader(LastWord):
-        async def read(self, text: str, *, complete: bool) -> Answer | None:
+        async def read(self, text: str, *, complete: bool, **how: Any) -> Answer | None:
             raise RecursionError("a hostile answer")
 
-    runner = Runner(FakeEngine(length=3), BrokenReader(), Sent())
+    runner = build(FakeEngine(length=3), BrokenReader(), Sent())
     await runner.apply((OPEN, start()))
     reports = await gather_until_end(runner)
     assert reports[-1].end is not None and reports[-1].end.reason == "stop"
@@ -185,8 +194,8 @@ async def test_an_answer_that_can_not_be_read_costs_its_chain_the_vote_only() ->
 
 async def test_streamed_text_goes_to_the_sink_with_its_position() -> None:
     runner, _, sent = make(length=3)
-    streamed = Open("p", (7,), {}, read_answers=False, sink="tcp://user")
-    await runner.apply((streamed, start(generated=(0, 1))))
+    streamed = Open("p", (7,), {}, Phrases(), sink="tcp://user")
+    await runner.apply((streamed, start(generated=(0, 1), show=True)))
     await gather_until_end(runner)
     assert {address for address, _ in sent.items} == {"tcp://user"}
     deltas = [item for _, item in sent.items]

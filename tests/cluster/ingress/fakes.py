@@ -69,7 +69,17 @@ class FakeController:
     ) -> BranchResult:
         tokens = self.tokens(text + ("<|end|>" if finish == "stop" and not stop_reason else ""))
         return BranchResult(
-            number, "sample", tokens, finish, stop_reason, answer, 3, "replica-0", runs, message
+            branch=number,
+            kind="sample",
+            prefix=(),
+            tokens=tokens,
+            finish=finish,
+            stop_reason=stop_reason,
+            answer=answer,
+            cached_tokens=3,
+            replica="replica-0",
+            runs=runs,
+            message=message,
         )
 
     def result(
@@ -93,8 +103,13 @@ class FakeController:
             stop=stop,
             answer=answer,
             chosen=chosen if branches else None,
-            certaindex=Certaindex(0.75 if votes else 0.0, tuple(votes), 1 if votes else 0),
+            certaindex=Certaindex(
+                {"entropy": 0.75 if votes else 0.0},
+                measured=len(branches),
+                votes=tuple(votes),
+                abstained=1 if votes else 0,
+            ),
             branches=branches,
-            tokens=TokenCount(len(submit.prompt), kept, discarded, 0, 3 * len(branches)),
+            tokens=TokenCount(len(submit.prompt), kept, discarded, cached=3 * len(branches)),
             elapsed_s=0.25,
         )

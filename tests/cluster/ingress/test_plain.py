@@ -27,7 +27,7 @@ async def test_chat_splits_reasoning_from_content(
     assert reply.id == f"chatcmpl-{submit.query_id}"
     assert controller.prompts.decode(submit.prompt) == "<|user|>2+2?<|end|><|assistant|><think>\n"
     assert submit.sink is None and not submit.watched
-    assert (submit.query.program.algorithm, submit.query.program.policy) == ("sample", "even")
+    assert (submit.query.program.algorithm, submit.query.program.policy) == ("sample", None)
 
 
 async def test_usage_counts_all_tokens(

@@ -155,13 +155,16 @@ async def test_a_program_shows_progress_then_the_chosen_chain(
 
     async def reply(submit: Submit) -> Result:
         assert submit.sink is not None and submit.watched
-        four = Certaindex(0.5, (Vote("4", "4", 1),))
-        views = (BranchView(0, "stop", 9, "4"), BranchView(1, "running", 3, None))
-        sender.send(submit.sink, TokenDelta(submit.query_id, 0, 0, 1, "not shown"))
+        four = Certaindex({"entropy": 0.5}, 2, (Vote("4", "4", 1, 1.0),))
+        views = (
+            BranchView(0, "sample", "stop", 9, "4"),
+            BranchView(1, "sample", "running", 3, None),
+        )
         sender.send(submit.sink, Progress(submit.query_id, four, views, 12, 0.1))
         await shown.wait()
+        chain = controller.branch(0, controller.text, answer=Answer("4", "4"))
         return controller.result(
-            submit, [controller.text], answer=Answer("4", "4"), votes=four.votes, stop="certain"
+            submit, branches=[chain], answer=Answer("4", "4"), votes=four.votes, stop="certain"
         )
 
     controller.reply = reply
@@ -181,11 +184,13 @@ async def test_a_program_shows_progress_then_the_chosen_chain(
     assert programs[0] == {
         "algorithm": "self_consistency",
         "certaindex": 0.5,
-        "votes": [{"answer": "4", "count": 1}],
+        "signals": {"entropy": 0.5},
+        "measured": 2,
+        "votes": [{"answer": "4", "count": 1, "weight": 1.0}],
         "abstained": 0,
         "branches": [
-            {"branch": 0, "state": "stop", "tokens": 9, "answer": "4"},
-            {"branch": 1, "state": "running", "tokens": 3, "answer": None},
+            {"branch": 0, "kind": "sample", "state": "stop", "tokens": 9, "answer": "4"},
+            {"branch": 1, "kind": "sample", "state": "running", "tokens": 3, "answer": None},
         ],
         "generated": 12,
         "elapsed_s": 0.1,
