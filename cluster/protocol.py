@@ -40,12 +40,14 @@ class Status(msgspec.Struct, frozen=True):
     """What the controller knows of the cluster now.
 
     Attributes:
-        replicas: engines that live.
+        replicas: engines that live and generate.
+        scorers: engines that live and judge chains.
         programs: queries in progress.
         runs: sequences that engines hold, those that were told to stop included until they have.
     """
 
     replicas: int
+    scorers: int
     programs: int
     runs: int
 

@@ -85,6 +85,10 @@ class Core:
         """Ids of the replicas that live."""
         return self._fleet.replicas.keys()
 
+    def serving(self, service: str) -> int:
+        """Replicas that live and offer a service."""
+        return sum(service in there.info.services for there in self._fleet.replicas.values())
+
     @property
     def runs(self) -> int:
         """Runs whose end no replica has reported yet."""

@@ -21,7 +21,7 @@ class Config:
     Attributes:
         host: where the HTTP proxy listens.
         model: the served model's name.
-        engines: engine replicas it starts with, at least.
+        engines: engine replicas it starts with, at least: those that generate, and scorers.
     """
 
     path: Path
@@ -65,9 +65,12 @@ def read_config(path: Path) -> Config:
 
 
 def _engines(application: dict[str, Any]) -> int:
+    counts = {"Engine": 1}
+    if (application.get("args") or {}).get("reward") is not None:
+        counts["Scorer"] = 1
     for deployment in application.get("deployments") or ():
-        if deployment.get("name") == "Engine":
-            count = deployment.get("num_replicas", 1)
-            # Autoscaled ones ("auto") start with as many as their own settings say.
-            return count if isinstance(count, int) else 1
-    return 1
+        count = deployment.get("num_replicas", 1)
+        # Autoscaled ones ("auto") start with as many as their own settings say.
+        if deployment.get("name") in counts and isinstance(count, int):
+            counts[deployment["name"]] = count
+    return sum(counts.values())

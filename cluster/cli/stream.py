@@ -98,6 +98,7 @@ def _progress(program: dict[str, Any]) -> Progress:
     lines = [
         BranchLine(item["branch"], item["state"], item["tokens"], item["answer"])
         for item in program["branches"]
+        if item["kind"] != "score"
     ]
     return _state(program, lines, program["generated"])
 
@@ -112,6 +113,7 @@ def final_progress(program: dict[str, Any]) -> Progress:
     lines = [
         BranchLine(item["branch"], item["finish"] or "waiting", item["tokens"], item["answer"])
         for item in program["branches"]
+        if item["kind"] != "score"
         if item["runs"]
     ]
     return _state(program, lines, program["tokens"]["generated"])

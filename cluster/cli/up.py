@@ -98,7 +98,8 @@ def engines(config: Config) -> int:
 
     try:
         reply = httpx.get(f"{config.url}/health", timeout=2.0, trust_env=False)
-        return int(reply.json()["replicas"]) if reply.status_code == 200 else 0
+        status = reply.json() if reply.status_code == 200 else {"replicas": 0, "scorers": 0}
+        return int(status["replicas"]) + int(status["scorers"])
     except (httpx.HTTPError, ValueError, TypeError, KeyError):
         return 0
 

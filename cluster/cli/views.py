@@ -170,11 +170,13 @@ def cost_lines(program: dict[str, Any]) -> list[str]:
     """What the answer cost and why the program ended."""
     tokens = program["tokens"]
     kinds = ", ".join(f"{tokens[kind]} {kind}" for kind in ("kept", "discarded", "probe"))
+    judged = f"; judges read {tokens['score']} tokens" if tokens["score"] else ""
     prompt = f"prompt: {tokens['prompt']} tokens, {tokens['cached']} found in caches"
     why = _STOPS.get(program["stop"], program["stop"])
-    ran = sum(1 for branch in program["branches"] if branch["runs"])
+    generated = (branch for branch in program["branches"] if branch["kind"] != "score")
+    ran = sum(1 for branch in generated if branch["runs"])
     return [
-        f"generated: {tokens['generated']} tokens in {ran} branches ({kinds}); {prompt}",
+        f"generated: {tokens['generated']} tokens in {ran} branches ({kinds}){judged}; {prompt}",
         f"{program['algorithm']} under {program['policy']}: {program['elapsed_s']:.2f} s, "
         f"ended because {why}; certaindex {program['certaindex']:.2f}",
     ]

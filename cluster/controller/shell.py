@@ -14,6 +14,7 @@ from pathlib import Path
 from cluster.protocol import Batch, Refused, Status
 from cluster.settings import ControllerSettings
 from cluster.stream import Sender
+from dynasor.branch import GENERATE
 from dynasor.core import Core
 from dynasor.errors import Overloaded
 from dynasor.inputs import Input, Submit
@@ -21,6 +22,7 @@ from dynasor.journal import Entry, encode
 from dynasor.messages import Command, ReplicaInfo, Report, Reset
 from dynasor.result import Result
 from dynasor.step import Step
+from dynasor.work import REWARD
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,9 @@ class Shell:
 
     def status(self) -> Status:
         """What is going on."""
-        return Status(len(self._core.replicas), len(self._core.programs), self._core.runs)
+        core = self._core
+        engines, scorers = core.serving(GENERATE), core.serving(REWARD)
+        return Status(engines, scorers, len(core.programs), core.runs)
 
     def attach(self, replica: str, info: ReplicaInfo) -> str:
         """Take a replica in; returns the epoch that its batches will carry."""

@@ -59,7 +59,7 @@ def test_a_single_gpu_needs_no_placement_group() -> None:
         ({"engine": {"device": "tpu"}}, "engine.device", "'cpu' or 'gpu'"),
         ({"engine": {"device": "cpu"}}, "engine", "kv_cache_memory_bytes"),
         ({"model": {"dtype": "int3"}}, "model.dtype", "'float32'"),
-        ({"controller": {"policy": "magic"}}, "controller.policy", "known: even, threshold"),
+        ({"controller": {"policy": "magic"}}, "controller.policy", "known: beta, even"),
         ({"controller": {"lease_tokens": 1}}, "controller.lease_tokens", "equal to 8"),
         ({"controller": {"replica_timeout_s": 1}}, "controller", "poll_hold_s"),
         ({"controller": {"placement": {"x": 1}}}, "controller.placement.x", "not permitted"),

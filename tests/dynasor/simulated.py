@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dynasor.inputs import Submit
-from dynasor.messages import Command, End, Open, ReplicaInfo, Report, Start
+from dynasor.messages import Command, End, Open, Rate, ReplicaInfo, Report, Start
 
 
 @dataclass(frozen=True)
 class Chain:
-    """What the model does with one branch, if nobody stops it."""
+    """What the model does with one branch, if nobody stops it, or what judges say of one.
+
+    ``step``: where the branch's item has boundaries, it ends at one.
+    """
 
     length: int = 20
     answer: str | None = None
     end: Literal["stop", "error"] = "stop"
+    step: bool = False
+    score: float = 0.5
 
 
 Script = Callable[[str, int], Chain]
@@ -33,20 +38,39 @@ def token(query_id: str, branch: int, position: int) -> int:
 
 
 def info(
-    slots: int = 8, kv_tokens: int = 100_000, block_size: int = 16, max_model_len: int = 4096
+    slots: int = 8,
+    kv_tokens: int = 100_000,
+    block_size: int = 16,
+    max_model_len: int = 4096,
+    services: tuple[str, ...] = ("generate",),
 ) -> ReplicaInfo:
-    return ReplicaInfo(slots, kv_tokens, block_size, max_model_len)
+    return ReplicaInfo(slots, kv_tokens, block_size, max_model_len, services)
+
+
+def as_start(rate: Rate) -> Start:
+    """A rating in the form of a run that generates nothing."""
+    return Start(
+        run=rate.run,
+        program=rate.program,
+        branch=rate.branch,
+        prefix=rate.tokens,
+        generated=(),
+        lease=0,
+        max_tokens=0,
+    )
 
 
 @dataclass
 class SimRun:
-    """A run on a replica. ``total`` counts the branch's tokens, earlier runs included."""
+    """A run on a replica. ``total`` counts the branch's tokens, earlier runs included; ``rate``: it
+    is a rating, and generates nothing."""
 
     start: Start
     lease: int
     total: int
     reported: int
     end: End | None = None
+    rate: bool = False
 
     @property
     def key(self) -> tuple[str, int]:

@@ -21,6 +21,7 @@ from dynasor.messages import (
     End,
     Extend,
     Open,
+    Rate,
     Report,
     Reset,
     RunReport,
@@ -37,6 +38,7 @@ from tests.dynasor.simulated import (
     SimReplica,
     SimRun,
     answering,
+    as_start,
     info,
     token,
 )
@@ -45,6 +47,7 @@ STEP_S = 0.05
 CHUNK = 8
 """Tokens of each run in one step."""
 MAX_STEPS = 400
+INJECTIONS = {"probe": (71, 72), "close": (73,), "wait": (74,)}
 CACHED = 7
 """What every run reports as found in the prefix cache."""
 
@@ -95,7 +98,13 @@ class World:
         if isinstance(prompt, int):
             prompt = _tokens(query_id, 99, 0, prompt)
         document = {"prompt": "?", "program": program, "sampling": sampling or {}}
-        submission = Submit(query_id, Query.model_validate(document), prompt, watched=watched)
+        submission = Submit(
+            query_id,
+            Query.model_validate(document),
+            prompt,
+            injections=INJECTIONS,
+            watched=watched,
+        )
         step = self.core.submit(submission, self.now)
         self.submissions[query_id] = submission
         self.results.pop(query_id, None)
@@ -108,7 +117,7 @@ class World:
 
     # What happens to replicas.
 
-    def attach(self, replica_id: str = "a", **what: int) -> SimReplica:
+    def attach(self, replica_id: str = "a", **what: Any) -> SimReplica:
         """A replica attaches, for the first time or again; what it ran is gone."""
         old = self.replicas.get(replica_id)
         self._attachments += 1
@@ -258,6 +267,9 @@ class World:
         match command:
             case Start():
                 self._check_start(replica_id, replica, command)
+            case Rate():
+                self._check_start(replica_id, replica, as_start(command))
+                assert replica is None or command.scorer in replica.info.services
             case Stop(run):
                 assert not self.placed[run].stopped, "stopped twice"
                 assert self.placed[run].replica == replica_id, "stopped where it does not run"
@@ -301,11 +313,12 @@ class World:
             assert len(branch.tokens) == credited, "tokens lost or counted twice"
             assert branch.tokens == _tokens(query_id, branch.branch, 0, credited)
         count = result.tokens
-        whole = {"stop", "length"}
-        lengths = [(branch.finish in whole, len(branch.tokens)) for branch in result.branches]
+        whole = {"stop", "step", "length"}
+        chains = [branch for branch in result.branches if branch.kind == "sample"]
+        lengths = [(branch.finish in whole, len(branch.tokens)) for branch in chains]
         assert count.kept == sum(length for kept, length in lengths if kept)
         assert count.discarded == sum(length for kept, length in lengths if not kept)
-        assert count.generated == sum(length for _, length in lengths)
+        assert count.generated == sum(len(branch.tokens) for branch in result.branches)
         assert count.prompt == len(self.submissions[query_id].prompt)
 
     def _log(self, event: Input, now: float, step: Step) -> None:
@@ -332,6 +345,9 @@ class World:
                 assert len(replica.live) < replica.info.slots, "more runs than slots"
                 done = len(command.generated)
                 replica.runs[run_id] = SimRun(command, command.lease, done, done)
+            case Rate(run_id, program):
+                assert program in replica.opened, "a rating of a program that was not opened"
+                replica.runs[run_id] = SimRun(as_start(command), 0, 0, 0, rate=True)
             case Extend(run_id, lease):
                 run = replica.runs.get(run_id)
                 if run is not None:
@@ -352,7 +368,11 @@ class World:
         run.total = total
         read = chain.answer if run.start.read else None
         answer = Answer(read, read) if read else None
-        if total >= chain.length and chain.end == "error":
+        if run.rate and chain.end != "error":
+            run.end = End("stop", scores=(chain.score,), read_tokens=len(run.start.prefix))
+        elif total >= chain.length and chain.step and "step" in run.start.until:
+            run.end = End("step", "\n", max(0, total - 1), cached_tokens=CACHED)
+        elif (total >= chain.length or run.rate) and chain.end == "error":
             run.end = End("error", message="refused by the engine")
         elif total >= chain.length:
             run.end = End("stop", answer=answer, cached_tokens=CACHED)

@@ -35,7 +35,7 @@ PROGRAM = {
         }
     ],
     "tokens": {
-        "prompt": 32, "kept": 400, "discarded": 104, "probe": 6, "cached": 96, "generated": 510,
+        "prompt": 32, "kept": 400, "discarded": 104, "probe": 6, "score": 0, "cached": 96, "generated": 510,
     },
     "stop": "certain",
     "elapsed_s": 1.25,
@@ -56,7 +56,7 @@ def progress(states: list[tuple[str, int, str | None]], certaindex: float = 0.0)
         ],
         "abstained": 0,
         "branches": [
-            {"branch": number, "state": state, "tokens": tokens, "answer": answer}
+            {"branch": number, "kind": "sample", "state": state, "tokens": tokens, "answer": answer}
             for number, (state, tokens, answer) in enumerate(states)
         ],
         "generated": sum(tokens for _, tokens, _ in states),

@@ -45,7 +45,7 @@ class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(503 if way == "sick" else 200)
         self.end_headers()
-        self.wfile.write(b'{{"status": "ok", "replicas": 2}}')
+        self.wfile.write(b'{{"status": "ok", "replicas": 2, "scorers": 0}}')
     def log_message(self, *args):
         pass
 

@@ -13,7 +13,6 @@ import pytest
 
 from cluster.controller.shell import Shell
 from cluster.engine.link import Link
-from cluster.engine.runner import Runner
 from cluster.protocol import Refused, pack, unpack_report
 from cluster.settings import ControllerSettings
 from dynasor.inputs import Submit
@@ -21,7 +20,7 @@ from dynasor.journal import replay
 from dynasor.messages import ReplicaInfo
 from dynasor.query import Query
 from dynasor.result import Progress, Result
-from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
+from tests.cluster.engine.fake import FakeEngine, LastWord, Sent, runner_of
 from tests.waiting import until
 
 FAST = {"replica_timeout_s": 0.4, "poll_hold_s": 0.1, "settle_s": 0.05, "progress_period_s": 0.01}
@@ -75,7 +74,7 @@ class Cluster:
         calls = self.calls[name] = Calls(self.shell)
         link = Link(
             name,
-            Runner(engine, LastWord(), self.sent),
+            runner_of(engine, LastWord(), self.sent),
             calls,
             tokens_wait_s=0.01,
             call_timeout_s=1.0,
@@ -269,5 +268,5 @@ async def test_a_replica_can_leave_a_controller_that_is_gone(cluster: Cluster) -
         async def detach(self, replica: str) -> None:
             raise ConnectionError("no controller")
 
-    runner = Runner(FakeEngine(), LastWord(), cluster.sent)
+    runner = runner_of(FakeEngine(), LastWord(), cluster.sent)
     await Link("a", runner, Gone(cluster.shell), tokens_wait_s=0.01, call_timeout_s=1.0).leave()

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from cluster.engine.generating import Generating, Reader
 from cluster.engine.generation import Piece, RefusedByEngine
+from cluster.engine.runner import Runner
 from dynasor.answers import Answer
-from dynasor.messages import ReplicaInfo
+from dynasor.messages import ReplicaInfo, Start
 
 
 class FakeEngine:
@@ -89,3 +91,12 @@ class Sent:
 
     def send(self, address: str, item: Any) -> None:
         self.items.append((address, item))
+
+
+def runner_of(engine: FakeEngine, reader: Reader, sent: Sent) -> Runner:
+    """A runner that generates; the sketch of a thought is its text."""
+
+    async def sketch(text: str) -> bytes:
+        return text.encode()
+
+    return Runner({Start: Generating(engine, reader, sent, sketch)})

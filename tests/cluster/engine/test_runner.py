@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from cluster.engine.generating import Generating, Reader
 from cluster.engine.runner import Runner
 from dynasor.answers import Answer
 from dynasor.messages import Close, Extend, Open, Report, RunReport, Start, Stop
 from dynasor.phrases import Phrases
-from tests.cluster.engine.fake import FakeEngine, LastWord, Sent
+from tests.cluster.engine.fake import FakeEngine, LastWord, Sent, runner_of
 from tests.waiting import until
 
 OPEN = Open("p", (7, 8, 9), {"temperature": 1.0}, Phrases())
@@ -25,14 +24,7 @@ def start(run: int = 1, lease: int = 100, limit: int = 100, **changes: Any) -> S
 
 def make(length: int = 10) -> tuple[Runner, FakeEngine, Sent]:
     engine, sent = FakeEngine(length), Sent()
-    return build(engine, LastWord(), sent), engine, sent
-
-
-def build(engine: FakeEngine, reader: Reader, sent: Sent) -> Runner:
-    async def sketch(text: str) -> bytes:
-        return text.encode()
-
-    return Runner({Start: Generating(engine, reader, sent, sketch)})
+    return runner_of(engine, LastWord(), sent), engine, sent
 
 
 async def gather_until_end(runner: Runner) -> list[RunReport]:
@@ -125,7 +117,7 @@ async def test_the_last_tokens_are_reported_with_the_end() -> None:
             return await super().read(text, complete=complete, **how)
 
     engine.last_with_end = True
-    runner = build(engine, SlowReader(), Sent())
+    runner = runner_of(engine, SlowReader(), Sent())
     await runner.apply((OPEN, start()))
     await until(lambda: bool(engine.contexts) and not engine.live)
     assert all(2 not in report.tokens for report in runner.take_report().runs)
@@ -184,7 +176,7 @@ async def test_an_answer_that_can_not_be_read_costs_its_chain_the_vote_only() ->
         async def read(self, text: str, *, complete: bool, **how: Any) -> Answer | None:
             raise RecursionError("a hostile answer")
 
-    runner = build(FakeEngine(length=3), BrokenReader(), Sent())
+    runner = runner_of(FakeEngine(length=3), BrokenReader(), Sent())
     await runner.apply((OPEN, start()))
     reports = await gather_until_end(runner)
     assert reports[-1].end is not None and reports[-1].end.reason == "stop"

@@ -46,7 +46,7 @@ class FakeController:
         self.changed.set()
 
     async def status(self) -> Status:
-        return Status(self.replicas, len(self.submits), 0)
+        return Status(self.replicas, 0, len(self.submits), 0)
 
     async def finish(self, submit: Submit) -> Result:
         params = submit.query.program.params.model_dump()
