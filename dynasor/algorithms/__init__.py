@@ -3,7 +3,22 @@
 `base` holds the interface; `votes` the ballot that voting algorithms share.
 """
 
-from dynasor.algorithms import sample, self_consistency
+from dynasor.algorithms import (
+    a_star,
+    beam_search,
+    best_of_n,
+    budget_forcing,
+    chain_of_thought,
+    deepconf,
+    deer,
+    dvts,
+    mcts,
+    particle_filtering,
+    rebase,
+    sample,
+    self_consistency,
+    slim_sc,
+)
 from dynasor.algorithms.base import ALGORITHMS, Algorithm, Best, StopHint
 
 PLAIN = sample.Sample.name
@@ -19,6 +34,18 @@ __all__ = [
     "Algorithm",
     "Best",
     "StopHint",
+    "a_star",
+    "beam_search",
+    "best_of_n",
+    "budget_forcing",
+    "chain_of_thought",
+    "deepconf",
+    "deer",
+    "dvts",
+    "mcts",
+    "particle_filtering",
+    "rebase",
     "sample",
     "self_consistency",
+    "slim_sc",
 ]

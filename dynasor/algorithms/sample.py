@@ -12,6 +12,7 @@ from dynasor.certaindex import Certaindex
 from dynasor.registry import Params
 from dynasor.work import Event, Finished, Generate, Started
 
+
 class SampleParams(Params):
     """Parameters of plain sampling."""
 
@@ -19,9 +20,10 @@ class SampleParams(Params):
 
 
 class SampleState(msgspec.Struct):
-    """Completions that were started, and the first that has ended by itself."""
+    """Completions that were started, those that have ended, and the first that did by itself."""
 
     started: int = 0
+    ended: int = 0
     first_ended: int | None = None
 
 
@@ -50,13 +52,13 @@ class Sample(Algorithm[SampleParams, SampleState]):
         match event:
             case Started(branch):
                 self.state.started = branch + 1
-            case Finished(branch=branch, finish="stop" | "length") if (
-                self.state.first_ended is None
-            ):
-                self.state.first_ended = branch
+            case Finished(branch=branch, finish=finish):
+                self.state.ended += 1
+                if finish in ("stop", "length") and self.state.first_ended is None:
+                    self.state.first_ended = branch
 
     def certaindex(self) -> Certaindex:
-        return Certaindex()
+        return Certaindex(measured=self.state.ended)
 
     def answer(self) -> Best:
         return Best(None, self.state.first_ended)

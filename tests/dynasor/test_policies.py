@@ -1,48 +1,84 @@
-"""The allocator policies, on a program as they see it."""
+"""The allocator policies, on a program as they see it, and on programs that run to their end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from dynasor.algorithms import ALGORITHMS, StopHint
-from dynasor.certaindex import Certaindex
+from dynasor.algorithms import ALGORITHMS, Algorithm, StopHint
+from dynasor.algorithms.sample import Sample, SampleParams
+from dynasor.answers.answer import Answer
+from dynasor.certaindex import Certaindex, Vote
 from dynasor.policies import POLICIES, Policy, Verdict
+from dynasor.policies.beta import Beta, BetaParams
 from dynasor.policies.even import Even, EvenParams
 from dynasor.policies.threshold import Threshold, ThresholdParams
+from dynasor.policies.window import Window, WindowParams
+from dynasor.work import Drop, Dropped, Finish, Finished, Generate, Started
 
-HINT = StopHint(knob=5, threshold=0.7)
+HINT = StopHint(knob=5, thresholds={"entropy": 0.7}, wave=5)
+SEARCH = StopHint(knob=3, thresholds={"entropy": 0.85, "reward": 0.5}, wave=None)
+NEVER = StopHint(knob=1, thresholds={}, wave=None)
 
 
 @dataclass
 class View:
-    """A program as a policy sees it."""
+    """A program as a policy sees it; all that was started has ended if not said otherwise."""
 
     started: int = 0
-    active: int = 0
-    value: float = 0.0
-    generated: int = 0
+    ended: int | None = None
+    signals: dict[str, float] = field(default_factory=dict)
+    counts: tuple[int, ...] = ()
+    streak: int = 0
     stop_hint: StopHint = HINT
+    generated: int = 0
+
+    @property
+    def measured(self) -> int:
+        return self.started if self.ended is None else self.ended
+
+    @property
+    def active(self) -> int:
+        return self.started - self.measured
 
     def certaindex(self) -> Certaindex:
-        return Certaindex(self.value)
+        votes = tuple(Vote(str(place), str(place), n) for place, n in enumerate(self.counts))
+        return Certaindex(self.signals, self.measured, votes, 0, self.streak)
 
 
-views = st.builds(
-    View,
-    started=st.integers(0, 300),
-    active=st.integers(0, 300),
-    value=st.floats(0, 1),
-    generated=st.integers(0, 10_000),
-    stop_hint=st.sampled_from([ALGORITHMS.get(name, "").stop_hint for name in ALGORITHMS]),
-)
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    started = draw(st.integers(0, 40))
+    ended = draw(st.integers(0, started) | st.none())
+    voting = started if ended is None else ended
+    splits = sorted(draw(st.lists(st.integers(0, voting), max_size=3)))
+    counts = [b - a for a, b in zip([0, *splits], [*splits, voting], strict=True)]
+    return View(
+        started,
+        ended,
+        draw(st.dictionaries(st.sampled_from(["entropy", "reward"]), st.floats(0, 1))),
+        tuple(count for count in counts if count),
+        draw(st.integers(0, voting)),
+        draw(st.sampled_from([HINT, SEARCH, NEVER])),
+    )
 
 
-def threshold(**params: float) -> Threshold:
+def threshold(**params: object) -> Threshold:
     return Threshold(ThresholdParams.model_validate(params))
+
+
+def beta(**params: object) -> Beta:
+    return Beta(BetaParams.model_validate(params))
+
+
+def window(**params: object) -> Window:
+    return Window(WindowParams.model_validate(params))
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
@@ -51,25 +87,49 @@ class TestEveryPolicy:
         kind = POLICIES.get(name, "policy")
         return kind(kind.Params())
 
-    @given(view=views)
+    @given(view=views())
     def test_is_a_pure_function_of_the_view(self, name: str, view: View) -> None:
         assert self.make(name).verdict(view) == self.make(name).verdict(view)
         assert self.make(name).renew(view) is self.make(name).renew(view)
 
-    @given(view=views)
-    def test_never_leaves_an_idle_program_waiting(self, name: str, view: View) -> None:
-        view.active = 0
+    @given(view=views())
+    def test_never_leaves_a_program_waiting_whose_units_have_ended(
+        self, name: str, view: View
+    ) -> None:
+        view.ended = None
         verdict = self.make(name).verdict(view)
         more = verdict.allowance is None or verdict.allowance > view.started
-        assert verdict.settled or more, "neither ended nor granted anything: it would wait for ever"
+        assert verdict.settled or more, "it would wait for ever"
         assert self.make(name).renew(view), "granted work would never start"
+
+    @given(view=views())
+    def test_never_takes_a_grant_back(self, name: str, view: View) -> None:
+        verdict = self.make(name).verdict(view)
+        assert verdict.allowance is None or verdict.allowance >= view.started
+
+    @given(view=views())
+    def test_a_wave_that_runs_gets_no_second_one(self, name: str, view: View) -> None:
+        view.stop_hint = HINT
+        verdict = self.make(name).verdict(view)
+        if verdict.allowance is not None and verdict.allowance > view.started:
+            view.ended, view.started = view.measured, verdict.allowance
+            assert self.make(name).verdict(view) == Verdict(view.started)
+
+    @given(view=views())
+    def test_grants_all_where_nothing_is_ever_certain(self, name: str, view: View) -> None:
+        view.stop_hint = NEVER
+        assert self.make(name).verdict(view) == Verdict(None)
 
 
 class TestEven:
-    @given(views)
+    @given(views())
     def test_grants_everything_and_stops_nothing(self, view: View) -> None:
         assert Even(EvenParams()).verdict(view) == Verdict(None, settled=False)
         assert Even(EvenParams()).renew(view)
+
+
+def sure(started: int, value: float, **view: Any) -> View:
+    return View(started, signals={"entropy": value}, **view)
 
 
 class TestThreshold:
@@ -77,36 +137,232 @@ class TestThreshold:
         assert threshold().verdict(View()) == Verdict(5)
         assert threshold(knob=3).verdict(View()) == Verdict(3)
 
+    def test_what_did_not_fit_into_the_first_wave_follows(self) -> None:
+        assert threshold().verdict(sure(3, 1.0)) == Verdict(5)
+
     def test_nothing_is_decided_before_the_wave_has_ended(self) -> None:
-        assert threshold().verdict(View(started=5, active=1, value=1.0)) == Verdict(5)
+        assert threshold().verdict(sure(5, 1.0, ended=4)) == Verdict(5)
+        assert threshold().verdict(sure(10, 1.0, ended=9)) == Verdict(10)
 
     def test_ends_a_program_at_the_threshold(self) -> None:
-        assert threshold().verdict(View(started=5, value=0.7)).settled
-        assert not threshold().verdict(View(started=5, value=0.69)).settled
+        assert threshold().verdict(sure(5, 0.7)) == Verdict(5, settled=True)
+        assert not threshold().verdict(sure(5, 0.69)).settled
 
     def test_grants_another_wave_below_it(self) -> None:
-        assert threshold().verdict(View(started=5, value=0.5)) == Verdict(10)
-        assert threshold().verdict(View(started=10, value=0.5)) == Verdict(15)
+        assert threshold().verdict(sure(5, 0.5)) == Verdict(10)
+        assert threshold().verdict(sure(10, 0.5)) == Verdict(15)
 
     def test_later_waves_have_a_width_of_their_own(self) -> None:
         policy = threshold(knob=4, wave=2)
-        assert policy.verdict(View(started=4)) == Verdict(6)
-        assert policy.verdict(View(started=6)) == Verdict(8)
+        assert policy.verdict(View(4)) == Verdict(6)
+        assert policy.verdict(View(6, ended=5)) == Verdict(6)
+        assert policy.verdict(View(6)) == Verdict(8)
+
+    def test_without_waves_all_is_granted_and_every_end_is_a_look(self) -> None:
+        def view(started: int, ended: int, reward: float) -> View:
+            signals = {"entropy": 0.9, "reward": reward}
+            return View(started, ended, signals, stop_hint=SEARCH)
+
+        assert threshold().verdict(view(0, 0, 0.9)) == Verdict(3)
+        assert threshold().verdict(view(3, 2, 0.9)) == Verdict(3)
+        assert threshold().verdict(view(3, 3, 0.1)) == Verdict(None)
+        assert threshold().verdict(view(16, 2, 0.9)) == Verdict(16), "the knob was not reached"
+        assert threshold().verdict(view(16, 7, 0.1)) == Verdict(None)
+        assert threshold().verdict(view(16, 7, 0.5)) == Verdict(16, settled=True)
+
+    def test_waves_can_be_asked_for_where_the_algorithm_has_none(self) -> None:
+        policy = threshold(wave=2)
+        assert policy.verdict(View(3, stop_hint=SEARCH)) == Verdict(5)
+        assert policy.verdict(View(5, ended=4, stop_hint=SEARCH)) == Verdict(5)
+
+    def test_all_signals_must_reach_their_thresholds(self) -> None:
+        def settled(entropy: float, reward: float) -> bool:
+            signals = {"entropy": entropy, "reward": reward}
+            return threshold().verdict(View(3, None, signals, stop_hint=SEARCH)).settled
+
+        assert settled(0.85, 0.5)
+        assert not settled(0.84, 1.0) and not settled(1.0, 0.49)
+
+    def test_a_signal_that_is_not_there_is_not_reached(self) -> None:
+        assert not threshold().verdict(View(3, signals={"entropy": 1.0}, stop_hint=SEARCH)).settled
+        assert not threshold(thresholds={"reward": 0.1}).verdict(sure(5, 1.0)).settled
+
+    def test_one_threshold_is_for_the_least_signal(self) -> None:
+        view = View(3, signals={"entropy": 0.6, "reward": 0.4}, stop_hint=SEARCH)
+        assert threshold(threshold=0.4).verdict(view).settled
+        assert not threshold(threshold=0.5).verdict(view).settled
+
+    def test_thresholds_by_signal_replace_the_algorithms(self) -> None:
+        view = View(3, signals={"entropy": 0.6, "reward": 0.4}, stop_hint=SEARCH)
+        assert threshold(thresholds={"entropy": 0.6}).verdict(view).settled
+        assert not threshold(thresholds={"entropy": 0.6, "reward": 0.5}).verdict(view).settled
+        assert not threshold(thresholds={}).verdict(view).settled, "as if there were none"
 
     def test_takes_what_is_not_given_from_the_algorithm(self) -> None:
-        view = View(started=3, value=0.98, stop_hint=StopHint(knob=3, threshold=0.99))
+        view = sure(3, 0.98, stop_hint=StopHint(knob=3, thresholds={"entropy": 0.99}, wave=3))
         assert threshold().verdict(view) == Verdict(6)
         assert threshold(threshold=0.9).verdict(view) == Verdict(3, settled=True)
         assert threshold(knob=4).verdict(view) == Verdict(4)
 
     def test_a_threshold_of_zero_stops_after_the_first_wave(self) -> None:
-        assert threshold(threshold=0.0).verdict(View(started=5, value=0.0)).settled
+        assert threshold(threshold=0).verdict(sure(5, 0.0)).settled
 
-    @given(views)
-    def test_saying_it_twice_grants_nothing_twice(self, view: View) -> None:
-        verdict = threshold().verdict(view)
-        assert verdict.allowance is not None
-        if verdict.allowance > view.started:
-            view.active += verdict.allowance - view.started
-            view.started = verdict.allowance
-            assert threshold().verdict(view).allowance == view.started
+    @pytest.mark.parametrize(
+        "params", [{"threshold": 1.1}, {"thresholds": {"entropy": -0.1}}, {"knob": 0}, {"wave": 0}]
+    )
+    def test_bad_parameters_are_refused(self, params: dict[str, object]) -> None:
+        with pytest.raises(ValidationError):
+            threshold(**params)
+
+
+class TestBeta:
+    def test_the_first_wave_is_the_least_that_could_settle_it(self) -> None:
+        assert beta().verdict(View()) == Verdict(4)
+        assert beta(confidence=0.99).verdict(View()) == Verdict(6)
+        assert beta(confidence=0.5).verdict(View()) == Verdict(1)
+
+    @pytest.mark.parametrize("counts", [(4,), (6, 1), (8, 2), (9, 3), (6, 1, 1, 1)])
+    def test_stops_at_the_papers_pairs(self, counts: tuple[int, ...]) -> None:
+        started = sum(counts)
+        assert beta().verdict(View(started, counts=counts)) == Verdict(started, settled=True)
+        before = (counts[0] - 1, *counts[1:])
+        assert not beta().verdict(View(started, counts=before)).settled
+
+    def test_looks_at_counts_in_any_order(self) -> None:
+        assert beta().verdict(View(7, counts=(1, 6))).settled
+
+    def test_then_it_is_one_unit_at_a_time_or_a_few(self) -> None:
+        assert beta().verdict(View(4, counts=(3, 1))) == Verdict(5)
+        assert beta(wave=4).verdict(View(4, counts=(3, 1))) == Verdict(8)
+
+    def test_nothing_is_decided_while_units_run(self) -> None:
+        assert beta().verdict(View(5, ended=4, counts=(4,))) == Verdict(5)
+
+    def test_chains_without_answers_settle_nothing(self) -> None:
+        assert beta().verdict(View(20)) == Verdict(21)
+
+
+class TestWindow:
+    def test_the_first_window_comes_whole(self) -> None:
+        assert window().verdict(View()) == Verdict(5)
+        assert window().verdict(View(3, ended=1)) == Verdict(5)
+
+    def test_stops_when_a_window_agrees(self) -> None:
+        assert window().verdict(View(10, streak=5)) == Verdict(10, settled=True)
+        assert window().verdict(View(10, streak=4)) == Verdict(15)
+        assert window(window=3).verdict(View(3, streak=3)).settled
+
+    def test_nothing_is_decided_while_units_run(self) -> None:
+        assert window().verdict(View(10, ended=9, streak=9)) == Verdict(10)
+
+
+class Run:
+    """A program of voting chains, which end in any order; satisfies `ProgramView`."""
+
+    def __init__(self, algorithm: Algorithm[Any, Any], policy: Policy, seed: int) -> None:
+        self.algorithm = algorithm
+        self.policy = policy
+        self.random = random.Random(seed)
+        self.started = 0
+        self.generated = 0
+        self.settled = False
+        self.running: list[int] = []
+
+    @property
+    def stop_hint(self) -> StopHint:
+        return self.algorithm.stop_hint
+
+    @property
+    def active(self) -> int:
+        return len(self.running)
+
+    def certaindex(self) -> Certaindex:
+        return self.algorithm.certaindex()
+
+    def finish(self, answers: list[str | None]) -> None:
+        """Run it to its end; each chain draws what it says, "!" for a failure."""
+        while True:
+            verdict = self.policy.verdict(self)
+            self.settled = verdict.settled
+            if verdict.settled:
+                return
+            self.accept(verdict.allowance)
+            if not self.running:
+                assert not list(self.algorithm.demand()), "it waits for ever"
+                return
+            branch = self.running.pop(self.random.randrange(len(self.running)))
+            key = self.random.choice(answers)
+            answer = Answer(key, key) if key is not None else None
+            finish: Finish = "error" if key == "!" else "stop"
+            self.algorithm.observe(Finished(branch, finish, answer, 9))
+
+    def accept(self, allowance: int | None) -> None:
+        for item in list(self.algorithm.demand()):
+            if isinstance(item, Drop):
+                self.algorithm.observe(Dropped(item.branch))
+                continue
+            assert isinstance(item, Generate)
+            if allowance is not None and self.started + item.units > allowance:
+                return
+            self.started += item.units
+            self.running.append(item.branch)
+            self.algorithm.observe(Started(item.branch))
+
+
+VOTING = ["self_consistency", "deepconf", "slim_sc"]
+
+policies = st.one_of(
+    st.just(Even(EvenParams())),
+    st.builds(
+        threshold,
+        threshold=st.sampled_from([None, 0.0, 0.5, 1.0]),
+        knob=st.none() | st.integers(1, 12),
+        wave=st.none() | st.integers(1, 5),
+    ),
+    st.builds(beta, confidence=st.sampled_from([0.5, 0.95, 0.999]), wave=st.integers(1, 5)),
+    st.builds(window, window=st.integers(2, 8)),
+)
+
+
+class TestPrograms:
+    @given(
+        st.sampled_from(VOTING),
+        policies,
+        st.integers(1, 20),
+        st.lists(st.sampled_from([None, "1", "2", "!"]), min_size=1, max_size=4),
+        st.integers(0, 100),
+    )
+    @settings(max_examples=300, deadline=None)
+    def test_every_program_comes_to_its_end_within_its_cap(
+        self, name: str, policy: Policy, cap: int, answers: list[str | None], seed: int
+    ) -> None:
+        kind = ALGORITHMS.get(name, "algorithm")
+        run = Run(kind(kind.Params.model_validate({"max_branches": cap})), policy, seed)
+        run.finish(answers)
+        assert run.started <= cap
+        assert run.settled or run.started == cap
+
+    @given(policies, st.integers(1, 20))
+    def test_completions_are_all_made(self, policy: Policy, n: int) -> None:
+        run = Run(Sample(SampleParams(n=n)), policy, seed=0)
+        run.finish([None])
+        assert run.started == n
+
+    @pytest.mark.parametrize("name", VOTING)
+    @pytest.mark.parametrize(
+        ("policy", "units"), [(beta(), 4), (window(), 5), (window(window=3), 3)]
+    )
+    def test_any_voting_algorithm_gets_the_stop_rules(
+        self, name: str, policy: Policy, units: int
+    ) -> None:
+        kind = ALGORITHMS.get(name, "algorithm")
+        run = Run(kind(kind.Params.model_validate({"max_branches": 16})), policy, seed=0)
+        run.finish(["1"])
+        assert run.settled and run.started == units
+
+    @pytest.mark.parametrize(("name", "units"), [("self_consistency", 5), ("deepconf", 16)])
+    def test_unanimous_programs_stop_at_their_knob(self, name: str, units: int) -> None:
+        kind = ALGORITHMS.get(name, "algorithm")
+        run = Run(kind(kind.Params.model_validate({"max_branches": 32})), threshold(), seed=0)
+        run.finish(["1"])
+        assert run.settled and run.started == units

@@ -25,7 +25,6 @@ IMPURE = {
     "os",
     "pathlib",
     "queue",
-    "random",
     "secrets",
     "select",
     "shutil",
@@ -78,3 +77,16 @@ def test_no_clock_no_thread_no_io(source: Path) -> None:
     tree = ast.parse(source.read_text())
     assert not (HEAVY | IMPURE) & set(imported(tree))
     assert not IMPURE_CALLS & set(called(tree))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_chance_without_a_seed(source: Path) -> None:
+    tree = ast.parse(source.read_text())
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                assert all(name.name != "random" for name in names), "import Random from it"
+            case ast.ImportFrom(module="random", names=names):
+                assert [name.name for name in names] == ["Random"]
+            case ast.Call(func=ast.Name(id="Random"), args=arguments):
+                assert arguments, "a seed"

@@ -23,6 +23,17 @@ SAME = [
     [r"\frac{x^2-1}{x-1}", "x+1"],
     [r"\ln 4", r"2\ln 2"],
     [r"\infty", "∞", "infinity"],
+    [r"\{1,2\}", r"\{2, 1\}", r"\lbrace 2,1 \rbrace", r"\{1\}\cup\{2\}", r"x\in\{2,1,2\}"],
+    [r"\{(1,2),(3,4)\}", "(3,4), (1,2)", r"\{(3,4)\}\cup\{(1,2)\}"],
+    ["(1,2]", "]1,2]", r"1<x\le2", r"x \in \left(1, 2\right]", r"(1,2]\cap[0,5)"],
+    [r"[1,2)\cup(2,3]", r"(2,3]\cup[1,2)", r"[1,3]\setminus\{2\}", "[1,2[ U ]2,3]"],
+    [r"\mathbb R\setminus\{1\}", r"x\ne1", r"(-\infty,1)\cup(1,\infty)", r"\{x : x \neq 1\}"],
+    [r"x\ne1, x\ne2", r"(-\infty,1)\cup(1,2)\cup(2,\infty)"],
+    [r"\{x \mid x > 3\}", r"\{x\in\mathbb{R} : x>3\}", r"(3,\infty)"],
+    [r"\{x : |x| \le 2\}", "[-2,2]", r"[-2,1]\cup[1,2]"],
+    [r"\emptyset", r"\varnothing", r"\{\}", r"[0,1]\cap[2,3]"],
+    [r"\mathbb{R}", r"\mathbb R", r"(-\infty, +\infty)"],
+    [r"\{\text{red}, \text{Blue}\}", r"\{blue, red\}"],
 ]
 
 
@@ -59,6 +70,14 @@ def test_expressions_that_are_rational_share_the_key_of_the_number(answer: str, 
         ("x=1, y=2", "x=2, y=1"),
         ("(1,2)", "(2,1)"),
         ("[1,2]", "(1,2)"),
+        ("(1,2]", "[1,2)"),
+        ("[1,2,3]", "[3,2,1]"),
+        ("(1,2,3)", r"\{1,2,3\}"),
+        (r"\{(1,2)\}", r"\{(2,1)\}"),
+        (r"[1,2]\cup[3,4]", r"[1,2]\cup(3,4]"),
+        ("(2,1]", "(3,1]"),  # both are empty
+        (r"\{x : x>3\}", r"\{y : x>3\}"),
+        (r"\sin x\ne0", r"\sin x>0"),
         (r"7 \bmod 11", r"3 \bmod 11"),  # the parser may read the last number only
         ("A+a", "2a"),  # the parser folds case
         (r"\Delta", r"\delta"),

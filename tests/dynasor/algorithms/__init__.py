@@ -1,0 +1,1 @@
+"""The reasoning algorithms, file by file."""
