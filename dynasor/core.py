@@ -15,7 +15,7 @@ from dynasor.fleet import Fleet
 from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
 from dynasor.messages import End, ReplicaInfo, Report, RunReport
 from dynasor.order import Fcfs, Order
-from dynasor.policies import POLICIES
+from dynasor.policies import POLICIES, Verdict
 from dynasor.program import Program
 from dynasor.replica import Run
 from dynasor.result import Progress, Result, StopReason
@@ -233,8 +233,7 @@ class Core:
         """Let the policy decide on a program that changed, and carry out what it says."""
         renewed = False
         if program.stop is None:
-            verdict = program.verdict()
-            wants_more = program.accept(verdict.allowance)
+            verdict, wants_more = _granted(program)
             renewed = program.renews()
             if program.fault:
                 self._close(program, "failed", now)
@@ -310,6 +309,19 @@ class Core:
         step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))
         self._results, self._progress = [], []
         return step
+
+
+def _granted(program: Program) -> tuple[Verdict, bool]:
+    """Let the program begin what its policy grants; returns the verdict that holds then, and
+    whether its algorithm wants more.
+
+    A branch that is dropped before it ran ends at once: that is news for the policy as well.
+    """
+    while True:
+        verdict, active = program.verdict(), program.active
+        wants_more = program.accept(verdict.allowance)
+        if program.active >= active:
+            return verdict, wants_more
 
 
 def _any_chain(program: Program) -> bool:

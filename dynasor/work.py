@@ -24,7 +24,7 @@ class Measure(msgspec.Struct, frozen=True):
     Attributes:
         group: tokens of one confidence group (DeepConf, arXiv 2508.15260); 0: none is measured.
         top: most probable tokens whose log-probabilities a token's confidence is the mean of.
-        probability: how probable the generated tokens were.
+        probability: how probable the most probable token was, on the mean.
         thoughts: where thoughts end: at the program's transition phrases.
         sketches: a sketch of each thought's embedding as well.
         hedges: whether the text holds one of the program's hedge words.

@@ -15,6 +15,32 @@ def positive(text: str) -> int:
     return _at_least(1, text)
 
 
+def levels(text: str) -> tuple[int, ...]:
+    """``1-8``, ``3`` or ``1,2,8`` as levels of problems.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of these, or a level is below 1.
+    """
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            found.extend(range(int(first), int(last or first) + 1))
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise argparse.ArgumentTypeError(f"must be like 1-8 or 1,2,8, from 1 on; got {text!r}")
+    return tuple(dict.fromkeys(found))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them, each once. Raises argparse.ArgumentTypeError."""
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError("must be at least one name")
+    return found
+
+
 def _at_least(least: int, text: str) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -31,6 +32,10 @@ class Interval(NamedTuple):
         return f"{value} (95%: {low} to {high})"
 
 
+NOTHING = Interval(float("nan"), float("nan"), float("nan"))
+"""What is known of nothing."""
+
+
 def percentile(values: Sequence[float], q: float) -> float:
     """The ``q``-th percentile, ``q`` in [0, 100], interpolated; nan of nothing."""
     return float(np.percentile(values, q)) if len(values) else float("nan")
@@ -44,6 +49,20 @@ def mean(values: Sequence[float]) -> float:
 def ratio(part: float, whole: float) -> float:
     """``part / whole``; nan if there is no whole."""
     return part / whole if whole else float("nan")
+
+
+def share_interval(values: Sequence[float]) -> Interval:
+    """The mean of values in [0, 1] with Wilson's interval for a share.
+
+    Other than the bootstrap's, it has a width where all values are the same.
+    """
+    n, share, z = len(values), mean(values), 1.959964
+    if not n:
+        return NOTHING
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (max(0.0, min(1.0, (middle + side) / (1 + z * z / n))) for side in (-half, half))
+    return Interval(share, min(low, share), max(high, share))
 
 
 def difference_of_means(a: Values, b: Values) -> Values:
@@ -85,7 +104,7 @@ def paired_bootstrap(
     if len(a) != len(b):
         raise ValueError(f"paired samples must have the same length, got {len(a)} and {len(b)}")
     if not a:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return NOTHING
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     rng = np.random.default_rng(seed)
     drawn: list[Values] = []
@@ -97,6 +116,17 @@ def paired_bootstrap(
     low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
     value = statistic(left[None, :], right[None, :])[0]
     return Interval(float(value), float(low), float(high))
+
+
+def bootstrap_means(columns: Values, seed: int, resamples: int) -> Values:
+    """Means of the columns, shape (n, k), in each resample of the rows: shape (resamples, k).
+
+    For statistics of several means at once. Raises ValueError where there are no rows.
+    """
+    n = len(columns)
+    counts = np.random.default_rng(seed).multinomial(n, [1 / n] * n, size=resamples)
+    means: Values = counts @ columns / n
+    return means
 
 
 def machine_load() -> str:

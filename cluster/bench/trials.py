@@ -41,16 +41,6 @@ class Trial:
     stop: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A problem that got no answer from the server."""
-
-    problem: int
-    level: int
-    policy: str
-    message: str
-
-
 class Comparison:
     """The trials of several policies on the same problems; the first policy is the baseline.
 
@@ -155,6 +145,6 @@ class Comparison:
         return markdown_table(header, rows)
 
 
-def as_documents(items: Sequence[Trial] | Sequence[Failure]) -> list[dict[str, Any]]:
-    """Trials or failures as JSON objects."""
+def as_documents(items: Sequence[Any]) -> list[dict[str, Any]]:
+    """Dataclass objects as JSON objects."""
     return [asdict(item) for item in items]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -75,5 +75,5 @@ class Worker(Protocol):
         """End runs early, with what they have."""
 
 
-Workers = dict[type[Any], Worker]
+Workers = Mapping[type[Any], Worker]
 """By the type of command that they carry out."""

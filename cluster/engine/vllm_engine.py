@@ -12,19 +12,28 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from cluster.engine.generation import Piece, RefusedByEngine
 from cluster.models import model_path
-from cluster.settings import Settings
+from cluster.settings import EngineSettings, Settings
 from dynasor.messages import ReplicaInfo
 
 
 def engine_arguments(settings: Settings) -> dict[str, Any]:
     """Arguments of vLLM's ``AsyncEngineArgs`` for these settings."""
-    model, engine = settings.model, settings.engine
-    arguments: dict[str, Any] = {
+    model = settings.model
+    return {
+        **shared_arguments(settings.engine),
         "model": model_path(model.id),
         "served_model_name": model.name,
         "dtype": model.dtype,
         "max_model_len": model.max_model_len,
         "trust_remote_code": model.trust_remote_code,
+        # A model's generation_config must not change what a caller's defaults mean.
+        "generation_config": "vllm",
+    }
+
+
+def shared_arguments(engine: EngineSettings) -> dict[str, Any]:
+    """Those of them that have nothing to do with the model."""
+    arguments: dict[str, Any] = {
         "max_num_seqs": engine.max_num_seqs,
         "max_num_batched_tokens": engine.max_num_batched_tokens,
         "block_size": engine.block_size,
@@ -35,8 +44,6 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "enable_log_requests": False,
         "disable_log_stats": True,
-        # A model's generation_config must not change what a caller's defaults mean.
-        "generation_config": "vllm",
     }
     if engine.kv_cache_memory_bytes is not None:
         arguments["kv_cache_memory_bytes"] = engine.kv_cache_memory_bytes

@@ -7,6 +7,7 @@ agree, more thinking would not change the answer.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field
 
@@ -23,6 +24,11 @@ class ChainOfThoughtParams(ProbingParams):
     """
 
     probe_every: int = Field(64, ge=1, le=65_536, description="tokens between two probes")
+    probe_at: Literal["token", "thought"] = Field(
+        "token",
+        description="where after these tokens: at once, as in the paper, or where the thought ends "
+        "that is under way, for models that answer badly in the middle of a line",
+    )
     probe_growth: float = Field(
         1.0,
         ge=1.0,
@@ -57,6 +63,10 @@ class ChainOfThought(ProbedChain[ChainOfThoughtParams]):
     probe_measure = Measure(hedges=True)
 
     @property
+    def chain_measure(self) -> Measure | None:
+        return Measure(thoughts=True) if self.params.probe_at == "thought" else None
+
+    @property
     def stop_hint(self) -> StopHint:
         params = self.params
         return StopHint(knob=params.window, thresholds={self.signal: params.agreement}, wave=1)
@@ -67,6 +77,11 @@ class ChainOfThought(ProbedChain[ChainOfThoughtParams]):
 
     def newest_due(self, event: Grew) -> int:
         due = self.state.due
+        if self.params.probe_at == "thought":
+            thoughts = event.measured.thoughts if event.measured is not None else ()
+            for thought in thoughts:
+                due = thought.end if thought.end >= self._after(due) else due
+            return due
         while (following := self._after(due)) <= event.tokens:
             due = following
         return due

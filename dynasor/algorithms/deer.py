@@ -35,8 +35,11 @@ class Deer(ProbedChain[DeerParams]):
     source = "DEER, Yang et al. 2025, arXiv 2504.15895"
     Params = DeerParams
     signal = "confidence"
-    chain_measure = Measure(thoughts=True)
     probe_measure = Measure(probability=True)
+
+    @property
+    def chain_measure(self) -> Measure:
+        return Measure(thoughts=True)
 
     @property
     def stop_hint(self) -> StopHint:

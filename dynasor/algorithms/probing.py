@@ -61,8 +61,12 @@ class ProbedChain(Algorithm[P, ProbingState]):
     State = ProbingState
     signal: ClassVar[str]
     """What the certaindex of the probes is called."""
-    chain_measure: ClassVar[Measure | None] = None
     probe_measure: ClassVar[Measure]
+
+    @property
+    @abstractmethod
+    def chain_measure(self) -> Measure | None:
+        """What is measured of the chain itself."""
 
     @property
     @abstractmethod

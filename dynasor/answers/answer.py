@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
-from dynasor.answers.extract import extract
-from dynasor.answers.normalize import normalize
-from dynasor.answers.surface import MAX_LENGTH
-from dynasor.answers.symbolic import canonical
+from dynasor.answers.choice import CHOICE
+from dynasor.answers.code import CODE
+from dynasor.answers.free_text import TEXT
+from dynasor.answers.guess import guessed
+from dynasor.answers.kinds import AnswerKind
+from dynasor.answers.mathematics import MATH
+from dynasor.answers.reading import Found, Reading
+
+READINGS: dict[AnswerKind, Reading] = {"math": MATH, "choice": CHOICE, "text": TEXT, "code": CODE}
+"""How each kind of answer is read; "auto" is one of these, once it is guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +28,29 @@ class Answer:
     sketch: bytes | None = None
 
 
-def readable(text: str, *, complete: bool = True) -> str | None:
-    """Return the extracted answer, None if there is none or it is empty or overlong."""
-    answer = extract(text, complete=complete)
-    return answer if answer and len(answer) <= MAX_LENGTH else None
+def found_in(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> Found | None:
+    """Return the answer in a chain's text, None if there is none or it is empty or overlong.
+
+    ``complete`` is False for a chain that was cut: what stands in its middle is no answer.
+    """
+    if kind == "auto":
+        found = guessed(text, complete=complete)
+    else:
+        written = READINGS[kind].find(text, complete=complete)
+        found = Found(kind, written) if written else None
+    return found if found and len(found.text) <= READINGS[found.kind].longest else None
 
 
-def answer_of(text: str, *, complete: bool = True) -> Answer | None:
+def readable(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> str | None:
+    """Return the answer in a chain's text as it is written there; see `found_in`."""
+    found = found_in(text, complete=complete, kind=kind)
+    return found.text if found else None
+
+
+def answer_of(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> Answer | None:
     """Return the answer of a chain's text, parsing in this thread without a time limit.
 
     For offline use; a server reads through a worker that it can kill.
     """
-    answer = readable(text, complete=complete)
-    if answer is None:
-        return None
-    key = normalize(answer)
-    return Answer(answer, canonical(answer) if key is None else key)
+    found = found_in(text, complete=complete, kind=kind)
+    return Answer(found.text, READINGS[found.kind].key(found.text)) if found else None

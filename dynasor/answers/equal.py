@@ -1,17 +1,28 @@
 """Grading an answer against a gold answer."""
 
+from dynasor.answers.answer import READINGS
+from dynasor.answers.guess import kind_of
+from dynasor.answers.kinds import AnswerKind
 from dynasor.answers.normalize import normalize, value_text
 from dynasor.answers.surface import tidy
 from dynasor.answers.symbolic import canonical, parsed
 
 
-def equal(a: str, b: str) -> bool:
-    """Whether two answers are the same: by key, else by math_verify in both directions.
+def equal(a: str, b: str, kind: AnswerKind = "auto") -> bool:
+    """Whether two answers are the same: by key, and in mathematics by math_verify both ways.
 
     Symmetric, but because math_verify compares numerically to 6 digits it is not transitive: use
     it to grade, never to group. Two answers that both have a fast key are compared by key alone.
-    Has no time limit of its own.
+    Programs are compared by their form, not by what they do. Has no time limit of its own.
     """
+    if kind == "auto":
+        kind = "text" if kind_of(a) == kind_of(b) == "text" else "math"
+    if kind == "math":
+        return _equal_math(a, b)
+    return bool(a.strip() and b.strip()) and READINGS[kind].key(a) == READINGS[kind].key(b)
+
+
+def _equal_math(a: str, b: str) -> bool:
     fast_a, fast_b = normalize(a), normalize(b)
     if fast_a is not None and fast_b is not None:
         return fast_a == fast_b

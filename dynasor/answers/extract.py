@@ -46,23 +46,25 @@ def extract(text: str, *, complete: bool = True) -> str | None:
     is still open at the end of the text counts with what it holds so far. Takes time linear in
     the text and accepts any string.
     """
+    in_all = last_box, last_phrase, last_gsm8k
+    for part in parts(text):
+        for find in (*in_all, last_number) if complete else in_all:
+            found = find(part)
+            if found is not None:
+                return found
+    return None
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """Return the parts of a chain in the order in which to search them for its answer.
+
+    What follows the last ``</think>``, if there is one, then everything.
+    """
     _, mark, conclusion = text.rpartition(_THINK_END)
-    if mark:
-        found = _search(conclusion, complete)
-        if found is not None:
-            return found
-    return _search(text, complete)
+    return (conclusion, text) if mark else (text,)
 
 
-def _search(text: str, complete: bool) -> str | None:
-    for find in (_last_box, _last_phrase, _last_gsm8k):
-        found = find(text)
-        if found is not None:
-            return found
-    return _last_number(text) if complete else None
-
-
-def _last_box(text: str) -> str | None:
+def last_box(text: str) -> str | None:
     """Return the content of the box that opens last, among those that hold something."""
     best: tuple[int, int | None] | None = None
     for start, end, first in _boxes(text):
@@ -117,7 +119,8 @@ def _open_content(tail: str) -> str:
     return (tail[: cut.start()] if cut else tail).strip()
 
 
-def _last_phrase(text: str) -> str | None:
+def last_phrase(text: str) -> str | None:
+    """Return what the last "answer is" phrase that says something says."""
     for match in reversed(list(_PHRASE.finditer(text))):
         # Without a bound on the sentence, text full of empty phrases would take quadratic time.
         answer = _sentence(text[match.end() : match.end() + _PHRASE_REACH])
@@ -149,7 +152,7 @@ def _is_edge(mark: str) -> bool:
     return mark in "*_" or mark.isspace()
 
 
-def _last_gsm8k(text: str) -> str | None:
+def last_gsm8k(text: str) -> str | None:
     """Return the last ``####`` line that is an answer, not a Markdown heading."""
     found = None
     for match in _GSM8K.finditer(text):
@@ -159,7 +162,8 @@ def _last_gsm8k(text: str) -> str | None:
     return found
 
 
-def _last_number(text: str) -> str | None:
+def last_number(text: str) -> str | None:
+    """Return the last number, with its currency or percent sign."""
     found = None
     for match in _NUMBER.finditer(text):
         found = match[0]

@@ -1,16 +1,19 @@
 """The canonical string of a parsed answer.
 
-Sets, intervals and relations are written out by hand: evaluating them loses answers, as an open
-interval (1, 1) that was meant as a point evaluates to the empty set.
+Sets, intervals and relations are written out by hand: evaluating each one loses answers, as an
+open interval (1, 1) that was meant as a point evaluates to the empty set. Only what is done with
+sets is evaluated.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
 _CONDITIONS = (sp.core.relational.Relational, sp.And, sp.Or)
+_OPERATIONS = (sp.Union, sp.Intersection, sp.Complement)
 
 
 class UnshowableError(ValueError):
@@ -40,15 +43,35 @@ def _set(value: Any) -> str:
         return f"{left}{render(value.start)}, {render(value.end)}{right}"
     if isinstance(value, sp.FiniteSet):
         return _collection(list(value.args))
+    if isinstance(value, _OPERATIONS):
+        return _operation(value.func(*map(_exact, value.args)))
+    if value is sp.S.EmptySet:
+        return "{}"
+    return str(value)
+
+
+def _operation(value: Any) -> str:
     if isinstance(value, sp.Union):
         return _union(map(render, value.args))
     if isinstance(value, sp.Complement):
         return " minus ".join(map(render, value.args))
     if isinstance(value, sp.Intersection):
         return " & ".join(sorted(map(render, value.args)))
-    if value is sp.S.EmptySet:
-        return "{}"
-    return str(value)
+    return _set(value)
+
+
+def _exact(value: Any) -> Any:
+    """Return the set with its members and ends in canonical form, so that they can be compared."""
+    if isinstance(value, sp.FiniteSet):
+        return sp.FiniteSet(
+            *(_simple(one) if isinstance(one, sp.Expr) else one for one in value.args)
+        )
+    if isinstance(value, sp.Interval):
+        ends = _simple(value.start), _simple(value.end)
+        return sp.Interval(*ends, value.left_open, value.right_open)
+    if isinstance(value, _OPERATIONS):
+        return value.func(*map(_exact, value.args))
+    return value
 
 
 def _collection(members: list[Any]) -> str:
@@ -57,6 +80,9 @@ def _collection(members: list[Any]) -> str:
     if len(sides) > 1:
         # {x = 1, y = 2} keeps its names: without them it would equal {x = 2, y = 1}.
         shown = [_named(member) for member in members]
+    elif members and all(isinstance(member, sp.Unequality) for member in members):
+        # Solutions are alternatives; what is left out is left out together.
+        return _relation(sp.And(*members))
     elif members and not sides and all(isinstance(member, _CONDITIONS) for member in members):
         return _union(map(render, members))
     else:
@@ -78,15 +104,16 @@ def _union(parts: Iterable[str]) -> str:
 def _relation(value: Any) -> str:
     if isinstance(value, sp.Equality):
         return _equation(value.lhs, value.rhs)
-    if isinstance(value, sp.Unequality):
-        return f"{_polynomial(value.lhs - value.rhs)} != 0"
     evaluated = _evaluated(value)
     if len(evaluated.free_symbols) == 1:
-        return render(evaluated.as_set())
+        with suppress(NotImplementedError):
+            return render(evaluated.as_set())
     if isinstance(evaluated, sp.And):
         return " & ".join(sorted(map(_relation, evaluated.args)))
     if isinstance(evaluated, sp.Or):
         return _union(map(_relation, evaluated.args))
+    if isinstance(evaluated, sp.Unequality):
+        return f"{_polynomial(evaluated.lhs - evaluated.rhs)} != 0"
     if isinstance(evaluated, sp.core.relational.Relational):
         comparison = ">" if evaluated.rel_op in ("<", ">") else ">="
         return f"{_positive(evaluated.gts - evaluated.lts)} {comparison} 0"

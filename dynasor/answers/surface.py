@@ -66,9 +66,15 @@ _STYLED = re.compile(
 _SEPARATOR = re.compile(r"\{,\}|,\\!")
 _NO_INK = re.compile(
     r"(?<!\\)\\[!,;:> ]|~"
-    r"|\\(?:q?quad|displaystyle|textstyle|left|right|[bB]igg?[lr]?|limits)(?![A-Za-z])"
+    r"|\\(?:q?quad|displaystyle|textstyle|left|middle|right|[bB]igg?[lr]?|limits)(?![A-Za-z])"
 )
-_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_SYNONYMS = (
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\lbrace(?![A-Za-z])\s?"), r"\\{"),
+    (re.compile(r"\s?\\rbrace(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}"), r"\\emptyset"),
+    (re.compile(r"\\mathbb\s?([A-Za-z])(?![A-Za-z])"), r"\\mathbb{\1}"),
+)
 _ESCAPED = re.compile(r"\\([$%#_])")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
@@ -99,8 +105,8 @@ _LINKS = frozenset(("and", "or", "inf", "infinity"))
 def tidy(answer: str) -> str:
     r"""Return ``answer`` without dollar signs, styling, spacing commands and outer wrappers.
 
-    ``\dfrac`` becomes ``\frac``, symbols outside ASCII become their commands, white space
-    collapses. Digits and letters of the answer itself all stay, except those of a unit set
+    Symbols outside ASCII and synonyms (``\dfrac``, ``\lbrace``) become the usual commands, white
+    space collapses. Digits and letters of the answer itself all stay, except those of a unit set
     upright behind a number.
     """
     text = answer.translate(_UNICODE)
@@ -112,7 +118,8 @@ def tidy(answer: str) -> str:
         if not count:
             break
     text = _NO_INK.sub(" ", text)
-    text = _FRACTION.sub(r"\\frac", text)
+    for written, usual in _SYNONYMS:
+        text = written.sub(usual, text)
     text = _ESCAPED.sub(r"\1", text)
     return " ".join(_unwrap(text).split())
 
@@ -157,6 +164,11 @@ def plain(answer: str) -> str:
         text = text if _FORMAL.search(text) else text.casefold()
         if text == before:
             return text
+
+
+def is_prose(text: str) -> bool:
+    """Whether the tidied ``text`` is words: at least two letters, and nothing that computes."""
+    return not _FORMAL.search(text) and sum(map(str.isalpha, text)) > 1
 
 
 def is_formula(text: str) -> bool:

@@ -17,6 +17,8 @@ _BARE_INFINITY = re.compile(r"(?<![\\A-Za-z])(?:inf|infinity)(?![A-Za-z])")
 _LINK = re.compile(r"(?<![\\A-Za-z])(?:and|or)(?![A-Za-z])")
 _ROOT = re.compile(r"\\?sqrt\s?\(")
 _DEGREE = re.compile(r"\^\s?(?:\\circ|\{\s?\\circ\s?\})")
+_UNION = re.compile(r"(?<=[\[\])}])\s?U\s?(?=[\[\](\\])")
+_INTERVAL = re.compile(r"([\[\]])([^\[\](){},]+,[^\[\](){},]+)([\[\]])")
 _GROUPED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 
 
@@ -42,6 +44,7 @@ def canonical(answer: str) -> str:
 
 def parsed(text: str) -> Any | None:
     """Return the SymPy value of the tidied ``text``, None if it cannot be read with confidence."""
+    text = _usual(text)
     if not is_formula(text):
         return None
     # math_verify warns on every start that it runs without its own timeout.
@@ -62,7 +65,10 @@ def parsed(text: str) -> Any | None:
         return None
     value, read = found
     # The parser drops what it cannot place, as in 0.\overline{3}x: then its value is not ours.
-    return value if _digits(str(read)) == _digits(text) else None
+    # And all intervals that end before they begin are one to it.
+    digits = _digits(text)
+    trusted = _digits(str(read)) == digits and not (digits and str(value) == "EmptySet")
+    return value if trusted else None
 
 
 def _form(text: str) -> str | None:
@@ -80,6 +86,17 @@ def _form(text: str) -> str | None:
     if len(shown) > _MAX_KEY:
         shown = f"sha256 {sha256(shown.encode()).hexdigest()}"
     return MATH_PREFIX + shown
+
+
+def _usual(text: str) -> str:
+    r"""Return intervals as ``(a,b) \cup (c,d)``, in whichever way they are written."""
+    return _INTERVAL.sub(_turned, _UNION.sub(r"\\cup ", text))
+
+
+def _turned(interval: re.Match[str]) -> str:
+    """Return ``]a,b[`` as ``(a,b)``."""
+    left, ends, right = interval.groups()
+    return f"{'(' if left == ']' else '['}{ends}{')' if right == '[' else ']'}"
 
 
 def _latex(text: str) -> str:

@@ -32,7 +32,8 @@ def test_a_shipped_config_builds(path: Path) -> None:
         default_runtime_env=None,
     )
     names = {deployment.name for deployment in built.deployments}
-    assert names == {"Controller", "Engine", "Ingress"}
+    scorers = {"Scorer"} if (config.args or {}).get("reward") else set()
+    assert names == {"Controller", "Engine", "Ingress"} | scorers
     assert {override.name for override in config.deployments} <= names
 
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from cluster.bench import client, policies
-from cluster.bench.options import natural, positive
-from cluster.bench.policies import parse_levels, parse_policies, plan
+from cluster.bench.jobs import plan
+from cluster.bench.options import levels, names, natural, positive
 from cluster.bench.trials import Comparison, Trial
 
 Reply = Callable[[dict[str, Any]], httpx.Response]
@@ -112,7 +112,7 @@ def test_failures_are_reported_counted_and_exit_with_1(serve, capsys, tmp_path):
     assert "problem 0 under threshold: HTTP 429" in text
     assert "overloaded" in text
     failures = json.loads(out.read_text())["failures"]
-    assert failures[0]["policy"] == "threshold"
+    assert failures[0]["under"] == "threshold"
     assert f"{8 - len(failures)} problems answered under every policy" in text
 
 
@@ -141,22 +141,22 @@ def test_no_server_is_said_at_once(capsys):
 def test_plan_gives_every_policy_the_same_problems_over_all_levels():
     jobs = list(plan(10, (1, 3, 8), ("even", "threshold"), 0))
     texts = {
-        policy: [job.problem.text for job in jobs if job.policy == policy]
+        policy: [job.problem.text for job in jobs if job.under == policy]
         for policy in ("even", "threshold")
     }
     assert texts["even"] == texts["threshold"]
-    assert [job.problem.level for job in jobs if job.policy == "even"] == [
+    assert [job.problem.level for job in jobs if job.under == "even"] == [
         1, 3, 8, 1, 3, 8, 1, 3, 8, 1,
     ]  # fmt: skip
     assert len(set(texts["even"])) == 10
 
 
-@pytest.mark.parametrize("levels", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)])
-def test_plan_lets_each_policy_begin_equally_often_at_each_level(levels):
-    jobs = list(plan(4 * len(levels), levels, ("a", "b"), 0))
+@pytest.mark.parametrize("of", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)])
+def test_plan_lets_each_policy_begin_equally_often_at_each_level(of):
+    jobs = list(plan(4 * len(of), of, ("a", "b"), 0))
     first = [pair[0] for pair in zip(jobs[::2], jobs[1::2], strict=True)]
-    for level in levels:
-        begins = [job.policy for job in first if job.problem.level == level]
+    for level in of:
+        begins = [job.under for job in first if job.problem.level == level]
         assert begins.count("a") == begins.count("b") == 2
 
 
@@ -171,26 +171,29 @@ def test_comparison_counts_only_problems_that_all_policies_answered():
 
 
 @pytest.mark.parametrize(
-    ("text", "levels"),
-    [("3", (3,)), ("1-4", (1, 2, 3, 4)), ("1,2,8", (1, 2, 8)), ("1-3,2-4", (1, 2, 3, 4))],
+    ("text", "expected"),
+    [
+        ("3", (3,)),
+        ("1-", (1,)),
+        ("1-4", (1, 2, 3, 4)),
+        ("1,2,8", (1, 2, 8)),
+        ("1-3,2-4", (1, 2, 3, 4)),
+    ],
 )
-def test_parse_levels(text, levels):
-    assert parse_levels(text) == levels
+def test_levels(text, expected):
+    assert levels(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "0-3", "4-1", "a", "1-", "-1"])
-def test_parse_levels_refuses(text):
-    if text == "1-":
-        assert parse_levels(text) == (1,)
-        return
+@pytest.mark.parametrize("text", ["", "0", "0-3", "4-1", "a", "-1"])
+def test_levels_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="must be like 1-8"):
-        parse_levels(text)
+        levels(text)
 
 
-def test_parse_policies_keeps_order_and_drops_repeats():
-    assert parse_policies("even, threshold,even") == ("even", "threshold")
+def test_names_keep_their_order_and_drop_repeats():
+    assert names("even, threshold,even") == ("even", "threshold")
     with pytest.raises(argparse.ArgumentTypeError):
-        parse_policies(" , ")
+        names(" , ")
 
 
 @pytest.mark.parametrize(("kind", "text"), [(positive, "0"), (positive, "1.5"), (natural, "-1")])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cluster.bench import stats
 from cluster.bench.stats import (
     Interval,
+    bootstrap_means,
     difference_of_means,
     difference_of_medians,
     markdown_table,
@@ -20,6 +21,7 @@ from cluster.bench.stats import (
     percentile,
     ratio,
     ratio_of_sums,
+    share_interval,
 )
 
 
@@ -95,3 +97,20 @@ def test_markdown_table():
         "| even      |   1 |",
         "| threshold |  22 |",
     ]
+
+
+def test_interval_of_a_share_is_wilsons():
+    assert share_interval([1.0] * 8 + [0.0] * 2) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+    assert share_interval([1.0] * 200) == pytest.approx((1.0, 0.9812, 1.0), abs=1e-4)
+    assert share_interval([0.0] * 200) == pytest.approx((0.0, 0.0, 0.0188), abs=1e-4)
+    assert all(map(math.isnan, share_interval([])))
+
+
+def test_means_of_columns_are_resampled_together():
+    rng = np.random.default_rng(3)
+    columns = np.stack([rng.normal(size=50), rng.normal(size=50)], axis=1)
+    columns[:, 1] = 2 * columns[:, 0] + 1
+    means = bootstrap_means(columns, seed=0, resamples=500)
+    assert means.shape == (500, 2)
+    assert means[:, 1] == pytest.approx(2 * means[:, 0] + 1)
+    assert means[:, 0].std() == pytest.approx(columns[:, 0].std() / math.sqrt(50), rel=0.2)

@@ -5,13 +5,16 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import psutil
 import pytest
 import pytest_asyncio
 
 from cluster.engine.answers import AnswerReader
-from dynasor.answers import Answer, canonical
+from dynasor.answers import Answer, answer_of, canonical
+from dynasor.answers.kinds import AnswerKind
+from dynasor.phrases import Phrases
 
 HANGS = r"\boxed{9^{9^{9}}}"
 
@@ -27,7 +30,7 @@ def workers() -> list[int]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # A child may end while it is looked at.
-            if "cluster.engine.answers" in child.cmdline():
+            if "cluster.engine.answer_child" in child.cmdline():
                 found.append(child.pid)
     return found
 
@@ -119,3 +122,102 @@ def test_senseless_limits_are_refused() -> None:
         AnswerReader(timeout_s=0)
     with pytest.raises(ValueError, match="workers"):
         AnswerReader(workers=0)
+
+
+PROGRAM = "```python\ndef f(x):\n    return x + x\n```"
+REFERENCE = {"entry": "f", "inputs": [[1], [2]]}
+PROSE = r"\boxed{\text{The treaty was never signed by both of the sides}}"
+
+
+class Colleague:
+    """Stands for an embedder or a sandbox; keeps what it was asked."""
+
+    def __init__(self, reply: Any) -> None:
+        self.reply = reply
+        self.asked: list[Any] = []
+
+    async def __call__(self, *question: Any) -> Any:
+        self.asked.append(question)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+async def test_free_text_is_embedded_and_other_answers_are_not() -> None:
+    embed = Colleague(b"sketch")
+    reader = AnswerReader(embed=embed)
+    for kind in ("text", "auto"):
+        answer = await reader.read(PROSE, complete=True, kind=kind)
+        assert answer and answer.sketch == b"sketch"
+        assert answer.key == "treaty was never signed by both of sides"
+    assert embed.asked == [(answer.text,)] * 2
+    for text in (r"\boxed{5}", r"\boxed{B}", r"\boxed{\text{Paris}}", "nothing"):
+        answer = await reader.read(text, complete=True)
+        assert answer is None or answer.sketch is None
+    assert len(embed.asked) == 2
+
+
+@pytest.mark.parametrize("embed", [None, Colleague(None), Colleague(OSError("gone"))])
+async def test_without_an_embedding_the_words_have_the_vote(embed: Colleague | None) -> None:
+    answer = await AnswerReader(embed=embed).read(PROSE, complete=True)
+    assert answer and answer.key == "treaty was never signed by both of sides"
+    assert answer.sketch is None
+
+
+@pytest.mark.parametrize("kind", ["code", "auto"])
+async def test_programs_are_keyed_by_what_they_do(kind: AnswerKind) -> None:
+    behave = Colleague("2,4")
+    reader = AnswerReader(behave=behave)
+    answer = await reader.read(PROGRAM, complete=True, kind=kind, reference=REFERENCE)
+    code = "def f(x):\n    return x + x"
+    assert answer == Answer(code, "behaviour:2,4")
+    assert behave.asked == [(code, "f", [[1], [2]])]
+    assert workers() == []
+
+
+@pytest.mark.parametrize("behave", [None, Colleague(None), Colleague(OSError("gone"))])
+async def test_programs_that_cannot_be_tried_are_keyed_by_their_form(
+    behave: Colleague | None,
+) -> None:
+    reader = AnswerReader(behave=behave)
+    answer = await reader.read(PROGRAM, complete=True, reference=REFERENCE)
+    other = PROGRAM.replace("x + x", "(x+x)  # twice")
+    assert answer and answer == answer_of(PROGRAM)
+    same = await reader.read(other, complete=True, reference=REFERENCE)
+    assert same and same.key == answer.key
+    await reader.close()
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        None,
+        "f",
+        {"entry": "f"},
+        {"entry": 1, "inputs": [[1]]},
+        {"entry": "f", "inputs": [1]},
+        {"entry": "f", "inputs": []},
+        {"entry": "f", "inputs": "abc"},
+    ],
+)
+async def test_a_reference_for_something_else_is_not_tried(reference: Any) -> None:
+    behave = Colleague("2,4")
+    reader = AnswerReader(behave=behave)
+    answer = await reader.read(PROGRAM, complete=True, reference=reference)
+    assert answer and answer.key.startswith("code:")
+    assert (await reader.read(r"\boxed{5}", complete=True, reference=REFERENCE)) == Answer("5", "5")
+    assert behave.asked == []
+    await reader.close()
+
+
+async def test_the_kind_that_a_query_asks_for_is_read(reader: AnswerReader) -> None:
+    text = "The treaty has 5 pages. The answer is (B)"
+    answers = [await reader.read(text, complete=True, kind=kind) for kind in ("choice", "text")]
+    assert answers == [Answer("(B)", "B"), Answer("(B)", "b")]
+
+
+async def test_a_probe_is_read_from_its_injected_phrase_on(reader: AnswerReader) -> None:
+    answer = await reader.read(Phrases().probe + "42", complete=False)
+    assert answer == Answer("42", "42")
+    answer = await reader.read(Phrases().probe + "B} \\]", complete=True, kind="choice")
+    assert answer == Answer("B", "B")

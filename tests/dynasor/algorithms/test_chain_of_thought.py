@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dynasor.algorithms.chain_of_thought import ChainOfThought, ChainOfThoughtParams
 from dynasor.answers.answer import Answer
-from dynasor.work import Finish, Finished, Generate, Measure, Measured
+from dynasor.work import Finish, Finished, Generate, Grew, Measure, Measured, Thought
 from tests.dynasor.algorithms.chains import Play, answer
 
 
@@ -270,3 +270,15 @@ class TestItsEnd:
             play.grow(every * number)
             play.end(play.accept().branch, "stop", "1")
         assert play.settled
+
+
+def test_may_be_probed_where_its_thoughts_end() -> None:
+    play = begun(probe_every=10, probe_at="thought")
+    first = play.algorithm.state.chain.pieces[0]
+    for ends, due in (((), None), ((4,), None), ((4, 12), 12), ((4, 12, 15, 23), 23)):
+        thoughts = tuple(Thought(end) for end in ends)
+        play.algorithm.observe(Grew(first, 30, Measured(thoughts=thoughts)))
+        demanded = [item for item in play.algorithm.demand() if isinstance(item, Generate)]
+        assert [item.at for item in demanded] == ([] if due is None else [due])
+        if demanded:
+            play.accept()

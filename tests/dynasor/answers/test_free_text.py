@@ -60,7 +60,8 @@ def test_different_answers_have_different_keys(one: str, other: str) -> None:
     assert key(one) != key(other)
 
 
-def test_only_long_answers_are_free_text() -> None:
+def test_only_long_answers_without_numbers_are_free_text() -> None:
+    assert not is_free(key("because the treaty was signed in 1914 by both sides"))
     assert not is_free(key("The United Kingdom"))
     assert is_free(key("because the treaty was never signed by both sides"))
     assert is_free(key("\u6761\u7ea6\u4ece\u672a\u7531\u53cc\u65b9\u7b7e\u7f72"))
