@@ -10,6 +10,7 @@ from vllm.exceptions import VLLMClientError
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
+from cluster.engine.confidence import token_confidence
 from cluster.engine.generation import Piece, RefusedByEngine
 from cluster.models import model_path
 from cluster.settings import EngineSettings, Settings
@@ -114,4 +115,4 @@ def _certainty(logprobs: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     spans = zip(logprobs.start_indices, logprobs.end_indices, strict=True)
     likely = [logprobs.logprobs[start + 1 : end] for start, end in spans]
     peaks = tuple(values[0] for values in likely)
-    return peaks, tuple(-sum(values) / len(values) for values in likely)
+    return peaks, tuple(map(token_confidence, likely))

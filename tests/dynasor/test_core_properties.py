@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -14,18 +15,26 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multi
 from dynasor.errors import Overloaded
 from dynasor.journal import replay
 from tests.dynasor.simulated import Chain, SimReplica
+from tests.dynasor.small_programs import programs
 from tests.dynasor.world import World
 
 REPLICAS = st.sampled_from(["a", "b", "c"])
 SMALL = st.floats(0.001, 0.8, allow_subnormal=False)
 MAX_PROGRAMS = 4
+BOTH = ("generate", "reward")
 
 
 def script(query_id: str, branch: int) -> Chain:
-    """Chains of all kinds: short, long, silent about their answer, refused."""
+    """Chains and steps of all kinds: short, long, silent about their answer, refused."""
     mix = (sum(query_id.encode()) * 31 + branch * 17) % 97
     answer = [None, "1", "1", "1", "1", "2"][mix % 6]
-    return Chain(length=mix % 61, answer=answer, end="error" if mix % 11 == 0 else "stop")
+    return Chain(
+        length=mix % 61,
+        answer=answer,
+        end="error" if mix % 11 == 0 else "stop",
+        step=mix % 3 > 0,
+        score=mix % 10 / 10,
+    )
 
 
 class Fleet(RuleBasedStateMachine):
@@ -47,17 +56,15 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(
         target=queries,
-        program=st.one_of(
-            st.fixed_dictionaries(
-                {"max_branches": st.integers(1, 7)},
-                optional={
-                    "policy": st.sampled_from(
-                        ["even", {"name": "threshold", "knob": 2, "wave": 3}]
-                    ),
-                    "deadline_s": SMALL,
-                },
-            ),
-            st.fixed_dictionaries({"algorithm": st.just("sample"), "n": st.integers(1, 4)}),
+        program=programs(),
+        how=st.fixed_dictionaries(
+            {},
+            optional={
+                "policy": st.sampled_from(
+                    ["even", "beta", "window", {"name": "threshold", "knob": 2, "wave": 3}]
+                ),
+                "deadline_s": SMALL,
+            },
         ),
         sampling=st.fixed_dictionaries(
             {}, optional={"max_tokens": st.integers(1, 60), "seed": st.integers(0, 2**63 - 1)}
@@ -66,12 +73,17 @@ class Fleet(RuleBasedStateMachine):
         watched=st.booleans(),
     )
     def submit(
-        self, program: dict[str, object], sampling: dict[str, object], prompt: int, watched: bool
+        self,
+        program: dict[str, Any],
+        how: dict[str, Any],
+        sampling: dict[str, Any],
+        prompt: int,
+        watched: bool,
     ) -> object:
         query_id = f"q{len(self.accepted)}"
         try:
             self.world.submit(
-                query_id, prompt=prompt, watched=watched, sampling=sampling, **program
+                query_id, prompt=prompt, watched=watched, sampling=sampling, **program, **how
             )
         except Overloaded:
             assert len(self.world.core.programs) == MAX_PROGRAMS
@@ -85,7 +97,8 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(replica=REPLICAS, slots=st.integers(1, 4), kv_blocks=st.integers(1, 40))
     def attach(self, replica: str, slots: int, kv_blocks: int) -> None:
-        self.world.attach(replica, slots=slots, kv_tokens=16 * kv_blocks, max_model_len=160)
+        what = {"slots": slots, "kv_tokens": 16 * kv_blocks, "max_model_len": 160}
+        self.world.attach(replica, **what, services=BOTH)
 
     @initialize()
     def begin(self) -> None:
@@ -137,7 +150,7 @@ class Fleet(RuleBasedStateMachine):
         for name, replica in world.replicas.items():
             replica.silent = False
             world.release(name)
-        world.attach("d", slots=4, kv_tokens=640, max_model_len=160)
+        world.attach("d", slots=4, kv_tokens=640, max_model_len=160, services=BOTH)
         world.run()
         assert set(world.results) == set(self.accepted), "every query has its result, and only one"
         world.steps(12)  # by now the silence of those that died has been noticed

@@ -46,7 +46,7 @@ from tests.dynasor.simulated import (
 STEP_S = 0.05
 CHUNK = 8
 """Tokens of each run in one step."""
-MAX_STEPS = 400
+MAX_STEPS = 4000
 INJECTIONS = {"probe": (71, 72), "close": (73,), "wait": (74,)}
 CACHED = 7
 """What every run reports as found in the prefix cache."""
