@@ -1,4 +1,4 @@
-"""What a runner needs of an engine; `vllm_engine` is the one that exists."""
+"""What runners need of engines; `vllm_engine` and `vllm_scorer` are those that exist."""
 
 from __future__ import annotations
 
@@ -31,6 +31,34 @@ class Piece(msgspec.Struct, frozen=True):
 
 class RefusedByEngine(ValueError):
     """The engine does not take this request (too long, bad parameters); it stays healthy."""
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """Scores in [0, 1], and how many leading tokens of the context the prefix cache supplied."""
+
+    values: tuple[float, ...]
+    cached_tokens: int = 0
+
+
+class ScoringEngine(Protocol):
+    """A reward model, asked many times at once."""
+
+    async def score(self, request: str, context: Sequence[int], positions: Sequence[int]) -> Scores:
+        """Scores of a context after each of the given tokens; ends early when cancelled.
+
+        Args:
+            request: unique name.
+            context: token ids.
+            positions: indexes into the context, ascending. The last token alone is the cheap case:
+                what the prefix cache holds is not computed again.
+
+        Raises:
+            RefusedByEngine: the request can't be served.
+            Exception: anything else; the engine is broken.
+        """
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids."""
 
 
 class TokenEngine(Protocol):

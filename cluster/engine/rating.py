@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from cluster.engine.generation import RefusedByEngine
+from cluster.engine.generation import RefusedByEngine, ScoringEngine
 from cluster.engine.run import Run
 from cluster.engine.sandbox import SandboxError, SandboxTimeout
 from cluster.engine.verifiers import Verifiers
-from cluster.engine.vllm_scorer import Scores
 from dynasor.messages import End, Open, Rate
 
 
@@ -53,16 +52,6 @@ class Rating:
             if request in self._tasks:
                 self._stopped.add(request)
                 self._tasks[request].cancel()
-
-
-class ScoringEngine(Protocol):
-    """A reward model."""
-
-    async def score(
-        self, request: str, context: Sequence[int], positions: Sequence[int]
-    ) -> Scores: ...
-
-    def decode(self, tokens: Sequence[int]) -> str: ...
 
 
 class RewardRater:

@@ -9,25 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
 from vllm.pooling_params import PoolingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from cluster.engine.generation import RefusedByEngine
+from cluster.engine.generation import RefusedByEngine, Scores
 from cluster.engine.vllm_engine import shared_arguments
 from cluster.models import model_path
 from cluster.settings import RewardSettings
 from dynasor.messages import ReplicaInfo
 from dynasor.work import REWARD
-
-
-class Scores(msgspec.Struct, frozen=True):
-    """Scores in [0, 1], and how many leading tokens of the context the prefix cache supplied."""
-
-    values: tuple[float, ...]
-    cached_tokens: int = 0
 
 
 class VllmScorer:
@@ -58,21 +50,8 @@ class VllmScorer:
         """What it can hold."""
         return self._info
 
-    async def score(
-        self, request: str, context: Sequence[int], positions: Sequence[int]
-    ) -> Scores:
-        """Scores of a context after each of the given tokens; ends early when cancelled.
-
-        Args:
-            request: unique name.
-            context: token ids.
-            positions: indexes into the context, ascending. The last token alone is the cheap case:
-                what the prefix cache holds is not computed again.
-
-        Raises:
-            RefusedByEngine: the request can't be served.
-            Exception: anything else; the engine is broken.
-        """
+    async def score(self, request: str, context: Sequence[int], positions: Sequence[int]) -> Scores:
+        """See `ScoringEngine`."""
         last_alone = list(positions) == [len(context) - 1]
         params = PoolingParams(task="classify" if last_alone else "token_classify")
         prompt: Any = {"prompt_token_ids": list(context)}

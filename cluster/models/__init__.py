@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cluster.models import abacus
+from cluster.models import abacus, abacus_prm
 
-BUNDLED = {"abacus": abacus.weights_path}
+BUNDLED = {"abacus": abacus.weights_path, "abacus-prm": abacus_prm.weights_path}
 
 
 def model_path(model_id: str) -> str:

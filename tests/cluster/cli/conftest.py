@@ -35,7 +35,8 @@ PROGRAM = {
         }
     ],
     "tokens": {
-        "prompt": 32, "kept": 400, "discarded": 104, "probe": 6, "score": 0, "cached": 96, "generated": 510,
+        "prompt": 32, "kept": 400, "discarded": 104, "probe": 6, "score": 0, "cached": 96,
+        "generated": 510, "spent": 510,
     },
     "stop": "certain",
     "elapsed_s": 1.25,

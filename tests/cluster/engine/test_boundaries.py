@@ -53,7 +53,7 @@ def test_where_pieces_are_cut_makes_no_difference_to_a_box(text: str, data: st.D
         (("\n", "a", "\n"), "\n", 2),
         (("\n\n",), "\n\n", 0),
         (("no", " phrase"), "\n", 2),
-        (tuple("x" * 50) + ("\n",), "\n", 50),
+        ((*"x" * 50, "\n"), "\n", 50),
     ],
 )
 def test_tokens_that_hold_something_of_the_phrase_do_not_count(

@@ -147,7 +147,7 @@ async def test_thoughts_are_reported_once_with_their_places_and_sketches() -> No
 
 
 async def test_a_shown_branch_is_streamed_with_what_was_injected() -> None:
-    reports, sent, _ = await run_all(
+    _, sent, _ = await run_all(
         Scripted("6", "2"), prefix=(1, 5), injected=1, show=True, after=(3, 17)
     )
     deltas = [item for _, item in sent.items]

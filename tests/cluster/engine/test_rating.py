@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from cluster.engine.vllm_scorer import Scores
 
+from cluster.engine.generation import Scores
 from cluster.engine.rating import Rater, Rating, RewardRater, VerifierRater
 from cluster.engine.runner import Runner
 from cluster.engine.sandbox import SandboxError, SandboxTimeout
