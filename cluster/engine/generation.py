@@ -14,7 +14,8 @@ class Piece(msgspec.Struct, frozen=True):
     """What a step of the engine added to one sequence.
 
     Attributes:
-        peaks: log-probability of the most probable token at each position, where it was asked for.
+        peaks: log-probability of the most probable token at each position, where it was asked for
+            and the engine gave it.
         confidences: minus the mean log-probability of the most probable tokens there, likewise.
         finish: why the sequence has ended; "abort": on request; None: it has not.
         cached_tokens: leading tokens of the context that the prefix cache supplied.

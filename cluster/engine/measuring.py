@@ -39,6 +39,11 @@ class Measuring:
         self._waiting: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         self._sketching: asyncio.Task[None] | None = None
 
+    @property
+    def urgent(self) -> bool:
+        """See `Meter`: a thought has ended."""
+        return bool(self._thoughts)
+
     def take_piece(self, piece: Piece, total: int) -> None:
         """Measure what a step added; ``total``: tokens of the branch with it."""
         self._ended = piece.finish is not None

@@ -13,6 +13,10 @@ from dynasor.work import Measured
 class Meter(Protocol):
     """What a run measures of its branch."""
 
+    @property
+    def urgent(self) -> bool:
+        """Whether it has news that somebody waits for."""
+
     def take(self) -> Measured:
         """All of it, and the thoughts that have ended since the last call."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 
 from cluster.engine.generation import RefusedByEngine
 from cluster.engine.run import Run, Workers
 from dynasor.messages import Close, Command, End, Extend, Open, Rate, Report, Start, Stop
+
+logger = logging.getLogger(__name__)
 
 
 class Runner:
@@ -15,7 +18,7 @@ class Runner:
 
     Attributes:
         news: set while there is something to report.
-        urgent: set while that includes the end of a run.
+        urgent: set while that includes the end of a run or of a thought.
         broken: the engine's error, once it has one that is not a single request's fault.
     """
 
@@ -104,6 +107,7 @@ class Runner:
             raise
         except Exception as error:
             if not self.broken.done():
+                logger.exception("the engine is broken")
                 self.broken.set_result(error)
             return
         self._note(run)
@@ -112,5 +116,5 @@ class Runner:
         self._alive_at = asyncio.get_running_loop().time()
         self._dirty[run.command.run] = run
         self.news.set()
-        if run.end is not None:
+        if run.end is not None or (run.meter is not None and run.meter.urgent):
             self.urgent.set()

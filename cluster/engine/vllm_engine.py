@@ -108,11 +108,12 @@ class VllmEngine:
 
 
 def _certainty(logprobs: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Peaks and confidences of the positions of a `FlatLogprobs`, see `Piece`."""
+    """Peaks and confidences at the positions of a `FlatLogprobs` that have them, see `Piece`."""
     if not logprobs:
         return (), ()
     # At each position the sampled token comes first, then the most probable ones in their order.
+    # In a batch with requests that want none, vLLM now and then gives the sampled one alone.
     spans = zip(logprobs.start_indices, logprobs.end_indices, strict=True)
-    likely = [logprobs.logprobs[start + 1 : end] for start, end in spans]
+    likely = [logprobs.logprobs[start + 1 : end] for start, end in spans if end > start + 1]
     peaks = tuple(values[0] for values in likely)
     return peaks, tuple(map(token_confidence, likely))

@@ -132,8 +132,8 @@ class Trainer:
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.item()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
-        factor = _rate_factor(self.progress.step, limits.share(self.progress))
-        with _one_thread():
+        factor = rate_factor(self.progress.step, limits.share(self.progress))
+        with one_thread():
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["peak"] * factor
@@ -170,7 +170,7 @@ class Trainer:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Muon makes hundreds of tiny products a step; handing each to several threads costs more
     than it gains, and on a busy machine each waits for the scheduler."""
     threads = torch.get_num_threads()
@@ -195,6 +195,7 @@ def _optimizers(model: Abacus) -> list[torch.optim.Optimizer]:
     return [muon, adam]
 
 
-def _rate_factor(step: int, share: float) -> float:
+def rate_factor(step: int, share: float) -> float:
+    """Share of the peak learning rate at a step, with ``share`` of the run done."""
     warm_up = min(1.0, (step + 1) / _WARM_UP_STEPS)
     return warm_up * min(1.0, max(0.0, (1 - share) / _FALL_SHARE))

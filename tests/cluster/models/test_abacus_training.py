@@ -91,6 +91,6 @@ def test_the_rate_falls_with_the_larger_share() -> None:
     limits = train.Limits(tokens=1000, minutes=10)
     assert limits.share(train.Progress(tokens=300, seconds=60)) == 0.3
     assert limits.share(train.Progress(tokens=300, seconds=480)) == 0.8
-    factors = [train._rate_factor(10_000, share) for share in (0.0, 0.5, 0.75, 0.875, 1.0, 1.1)]
+    factors = [train.rate_factor(10_000, share) for share in (0.0, 0.5, 0.75, 0.875, 1.0, 1.1)]
     assert factors == [1, 1, 1, 0.5, 0, 0]
-    assert train._rate_factor(0, 0.0) < 0.1
+    assert train.rate_factor(0, 0.0) < 0.1
