@@ -43,9 +43,8 @@ def add_parser(commands: Any) -> None:
 def _add_program(group: Any) -> None:
     group.add_argument(
         "--algorithm",
-        default="self_consistency",
         metavar="NAME",
-        help="how to reason (default: %(default)s)",
+        help="how to reason, see /v1/programs/algorithms (default: the server's)",
     )
     group.add_argument(
         "--param",

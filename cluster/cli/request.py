@@ -65,7 +65,9 @@ def chat_body(args: argparse.Namespace, asked: str, model: str) -> dict[str, Any
     messages = [{"role": "user", "content": asked}]
     if args.system is not None:
         messages.insert(0, {"role": "system", "content": args.system})
-    program: dict[str, Any] = {"algorithm": args.algorithm, **dict(args.param)}
+    program: dict[str, Any] = dict(args.param)
+    if args.algorithm is not None:
+        program["algorithm"] = args.algorithm
     _set(program, "max_branches", args.max_branches)
     _set(program, "policy", args.policy)
     _set(program, "deadline_s", args.deadline)

@@ -172,7 +172,7 @@ def _curl(config: Config) -> str:
     body = {
         "model": config.model,
         "messages": [{"role": "user", "content": QUESTION}],
-        "program": {"algorithm": "self_consistency", "max_branches": 8},
+        "program": {"max_branches": 8},
     }
     sent = ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
     return shlex.join(["curl", "-s", f"{config.url}/v1/chat/completions", *sent])

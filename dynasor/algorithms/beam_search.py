@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from dynasor.algorithms.base import ALGORITHMS
-from dynasor.algorithms.width_search import WidthParams, WidthSearch, ranked
+from dynasor.algorithms.width_search import WidthParams, WidthSearch, kept
 
 
 class BeamSearchParams(WidthParams):
@@ -28,20 +28,3 @@ class BeamSearch(WidthSearch[BeamSearchParams]):
 
     def spread(self, rewards: Sequence[float], width: int, turn: str) -> list[int]:
         return kept(rewards, width, self.params.beam)
-
-
-def kept(rewards: Sequence[float], width: int, beam: int) -> list[int]:
-    """The best ``ceil(width / beam)`` steps share the width evenly, the best ones first.
-
-    Where fewer steps than that are left, they get more children than ``beam``, so that the width
-    stays used.
-
-    Returns:
-        Numbers of children in the order of the rewards; they sum to ``width`` exactly.
-    """
-    best = ranked(rewards)[: -(-width // beam)]
-    each, more = divmod(width, len(best))
-    counts = [0] * len(rewards)
-    for place, position in enumerate(best):
-        counts[position] = each + (place < more)
-    return counts

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from dynasor.algorithms.base import ALGORITHMS, StopHint
-from dynasor.algorithms.beam_search import kept
-from dynasor.algorithms.width_search import WidthParams, WidthSearch
+from dynasor.algorithms.width_search import WidthParams, WidthSearch, kept
 
 
 class DvtsParams(WidthParams):

@@ -184,3 +184,20 @@ def _finished(node: Node) -> bool:
 def ranked(rewards: Sequence[float]) -> list[int]:
     """Positions by reward, highest first, among equals the first one first."""
     return sorted(range(len(rewards)), key=lambda position: -rewards[position])
+
+
+def kept(rewards: Sequence[float], width: int, beam: int) -> list[int]:
+    """The best ``ceil(width / beam)`` steps share the width evenly, the best ones first.
+
+    Where fewer steps than that are left, they get more children than ``beam``, so that the width
+    stays used.
+
+    Returns:
+        Numbers of children in the order of the rewards; they sum to ``width`` exactly.
+    """
+    best = ranked(rewards)[: -(-width // beam)]
+    each, more = divmod(width, len(best))
+    counts = [0] * len(rewards)
+    for place, position in enumerate(best):
+        counts[position] = each + (place < more)
+    return counts

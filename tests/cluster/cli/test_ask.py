@@ -65,7 +65,7 @@ def test_defaults_leave_the_rest_to_the_server(server):
         {
             "model": "abacus",
             "messages": [{"role": "user", "content": "What?"}],
-            "program": {"algorithm": "self_consistency"},
+            "program": {},
             "stream": True,
         }
     ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynasor.algorithms.beam_search import kept
+from dynasor.algorithms.width_search import kept
 
 
 @pytest.mark.parametrize(
