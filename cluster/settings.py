@@ -45,6 +45,11 @@ class ModelSettings(_Model):
 class SandboxSettings(_Model):
     """The processes in which a replica runs verifiers and answers that are code."""
 
+    run_code: bool = Field(
+        False,
+        description="run answers that are code, to tell what they do: whoever may ask can then run "
+        "Python here, within the limits, as the user of the replica",
+    )
     workers: int = Field(1, ge=1, le=64, description="calls at once")
     time_limit_s: float = Field(10.0, gt=0, le=600, description="time of one call")
     memory_limit_bytes: int = Field(

@@ -20,6 +20,8 @@ class Branch:
     Attributes:
         prefix: token ids after the prompt that it goes on from, those injected for it included.
         injected: how many of them, the last ones, were injected.
+        unseen: how many of them, the last ones, a user has not been shown: the phrase at which its
+            parent ended, and what was injected.
         limit: tokens it may generate in all; None: what the context length leaves.
         reserve: tokens of the context that it leaves for what follows.
         after: branch and number of its tokens that a user sees before this one's; None: nothing,
@@ -37,6 +39,7 @@ class Branch:
     item: Generate | Score
     prefix: tuple[int, ...] = ()
     injected: int = 0
+    unseen: int = 0
     limit: int | None = None
     reserve: int = 0
     after: tuple[int, int] | None = None
@@ -46,6 +49,7 @@ class Branch:
     runs: int = 0
     losses: int = 0
     cached_tokens: int = 0
+    read_tokens: int = 0
     dropped: bool = False
     finish: Finish | None = None
     end: End | None = None
@@ -117,10 +121,15 @@ class Branch:
         assert self.finish is not None, "it has ended"
         end = self.end or End("stopped")
         count = len(self.tokens)
-        kept = end.kept if self.finish == "step" else count
         return Finished(
-            self.id, self.finish, end.answer, count, kept, self.measured, tuple(end.scores)
+            self.id, self.finish, end.answer, count, self.kept, self.measured, tuple(end.scores)
         )
+
+    @property
+    def kept(self) -> int:
+        """Tokens before the phrase at which it ended, or all."""
+        at_boundary = self.finish == "step" and self.end is not None
+        return self.end.kept if at_boundary and self.end is not None else len(self.tokens)
 
     @property
     def answer(self) -> Answer | None:

@@ -182,6 +182,7 @@ class Core:
     def _end_run(self, program: Program, branch: Branch, end: End) -> None:
         branch.run = None
         branch.cached_tokens += end.cached_tokens
+        branch.read_tokens += end.read_tokens
         match end.reason:
             case "stop" | "step" | "length" | "error":
                 program.finish(branch, end.reason, end)

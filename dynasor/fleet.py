@@ -174,6 +174,7 @@ def _command(program: Program, branch: Branch, run: Run) -> Start | Rate:
         lease=run.lease,
         max_tokens=run.limit,
         injected=branch.injected,
+        unseen=branch.unseen,
         seed=_seed(program.submitted.query.sampling.seed, branch),
         temperature=item.temperature,
         until=item.until,

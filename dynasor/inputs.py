@@ -20,7 +20,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
         phrases: the model's, with those that the query overrides.
         injections: token ids of the phrases that may be injected, by name.
         sink: address of a user who wants to see it grow; None: nobody does.
-        watched: what is sent there: progress reports, instead of the branches' token text.
+        watched: progress reports are sent there too, besides the text of the branches shown.
     """
 
     query_id: str

@@ -47,6 +47,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     Attributes:
         prefix: what it goes on from, after the prompt: its parents' tokens and injected ones.
         injected: how many of the prefix's last tokens were injected for this branch.
+        unseen: how many of the prefix's last tokens belong to what a user is shown of this branch.
         generated: tokens of the branch from earlier runs, to go on from.
         lease: tokens the branch may have generated in all before it needs a new lease.
         max_tokens: tokens the branch may have generated in all, ever.
@@ -68,6 +69,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     lease: int
     max_tokens: int
     injected: int = 0
+    unseen: int = 0
     seed: int | None = None
     temperature: float | None = None
     until: tuple[Boundary, ...] = ()

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Phrase = Annotated[str, Field(min_length=1, max_length=2000)]
+OpenBox = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\{$")]
+"""Ends with the brace that opens a box: what follows is read up to the one that closes it."""
 
 
 class Phrases(BaseModel):
@@ -17,13 +19,13 @@ class Phrases(BaseModel):
 
     step: Phrase = Field("\n\n", description="ends a step of reasoning")
     think_end: Phrase = Field("</think>", description="ends the thinking")
-    probe: Phrase = Field(
+    probe: OpenBox = Field(
         "... Oh, I suddenly got the answer to the whole problem, **Final Answer**\n\n\\[ \\boxed{",
         description="asks for the present answer in the middle of the thinking; ends with an open "
         "box",
     )
-    close: Phrase = Field(
-        "\n</think>\n\n**Final Answer**\n\n\\[ \\boxed{",
+    close: OpenBox = Field(
+        "\n</think>\n\n**Final Answer**\n\n\\boxed{",
         description="ends the thinking and asks for the answer; ends with an open box",
     )
     wait: Phrase = Field("Wait", description="makes the thinking go on where it would end")

@@ -144,7 +144,7 @@ class Program:
         for branch in self.branches.values():
             count = len(branch.tokens)
             if branch.kind == "score":
-                score += branch.end.read_tokens if branch.end is not None else 0
+                score += branch.read_tokens
             elif branch.kind == "probe":
                 probe += count
             elif branch.ended_by_itself:
@@ -222,7 +222,7 @@ class Program:
 
     def _generate(self, item: Generate) -> Branch:
         inherited: tuple[int, ...] = ()
-        after = None
+        after, boundary = None, 0
         if item.parent is not None:
             parent = self.branches[item.parent]
             at = len(parent.tokens) if item.at is None else item.at
@@ -230,16 +230,25 @@ class Program:
                 raise ValueError(f"branch {item.branch} shares {at} tokens of {len(parent.tokens)}")
             inherited = (*parent.prefix, *parent.tokens[:at])
             after = (parent.id, len(parent.tokens)) if item.show else None
-        injections = self.submitted.injections
+            boundary = max(0, at - parent.kept)
+        injections, most = self.submitted.injections, self.submitted.query.sampling.max_tokens
         injected = injections[item.inject] if item.inject else ()
         reserve = item.reserve + max(map(len, injections.values())) if item.reserve else 0
+        reserve = reserve if most is None else min(reserve, most // 2)
         prefix = (*inherited, *injected)
         limits = [item.max_tokens]
-        most = self.submitted.query.sampling.max_tokens
         if most is not None:
             # A chain's limit is that of all its pieces; a probe is a chain of its own.
             limits.append(most if item.kind == "probe" else max(0, most - len(prefix) - reserve))
-        return Branch(item, prefix, len(injected), _least(limits), reserve, after)
+        return Branch(
+            item=item,
+            prefix=prefix,
+            injected=len(injected),
+            unseen=boundary + len(injected),
+            limit=_least(limits),
+            reserve=reserve,
+            after=after,
+        )
 
     def _asked(self, question: Callable[[], T], otherwise: T) -> T:
         if self.fault:

@@ -112,7 +112,7 @@ def parse_program(value: Any, field: str = "program") -> ProgramSpec:
     name = value.get("algorithm", DEFAULT_ALGORITHM)
     params = ALGORITHMS.parse(name, rest, f"{field}.algorithm", field, OWN_FIELDS)
     policy, policy_params = _parse_policy(value.get("policy"), f"{field}.policy")
-    return ProgramSpec(
+    spec = ProgramSpec(
         algorithm=name,
         params=params,
         policy=policy,
@@ -122,6 +122,21 @@ def parse_program(value: Any, field: str = "program") -> ProgramSpec:
         phrases=_parse_phrases(value.get("phrases"), f"{field}.phrases"),
         reference=_parse_reference(value.get("reference"), f"{field}.reference"),
     )
+    _check_signals(spec, f"{field}.policy")
+    return spec
+
+
+def _check_signals(spec: ProgramSpec, field: str) -> None:
+    """Whether the algorithm has the signals that the policy's parameters name."""
+    if spec.policy is None:
+        return
+    known = spec.build().stop_hint.thresholds
+    for parameter, names in POLICIES.get(spec.policy, "policy")(spec.policy_params).signals.items():
+        for name in names:
+            if name not in known:
+                allowed = ", ".join(sorted(known)) or "none"
+                reason = f"{spec.algorithm} has no such signal; known: {allowed}"
+                raise InvalidField(f"{field}.{parameter}.{name}", reason)
 
 
 def _parse_policy(value: Any, field: str) -> tuple[str | None, Params | None]:
@@ -188,7 +203,7 @@ class Message(BaseModel):
 class Query(BaseModel):
     """What a caller asks: exactly one of ``prompt`` (raw text) and ``messages`` (a conversation).
 
-    ``Query(prompt=…, program={"algorithm": "self_consistency", "max_branches": 16})``
+    ``Query(prompt=…, program={"max_branches": 16, "deadline_s": 10})``
 
     Raises:
         pydantic.ValidationError: naming the field and what is allowed there.

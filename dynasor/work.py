@@ -87,7 +87,7 @@ class Generate(msgspec.Struct, frozen=True):
             with "box" at the closing brace of the box that the injected phrase opens.
         max_tokens: most tokens to generate; None: the query's limit.
         reserve: tokens of the query's limit and of the context to leave for what goes on from it;
-            the longest injected phrase comes on top.
+            the longest injected phrase comes on top. At most half of the query's limit is left.
         temperature: of its sampling; None: the query's.
         read: find an answer in it when it ends by itself.
         follow: report its growth to the algorithm.

@@ -30,7 +30,7 @@ class Equipment:
         self._reader = AnswerReader(
             timeout_s=settings.answer_timeout_s,
             embed=self._embedder.sketch,
-            behave=behave(self._sandbox),
+            behave=behave(self._sandbox) if limits.run_code else None,
         )
         raters = {
             name: VerifierRater(name, self._verifiers, engine.decode)

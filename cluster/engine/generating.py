@@ -75,8 +75,10 @@ class Generating:
         box = BoxEnd() if "box" in start.until else None
         context = (*run.program.prompt, *start.prefix, *start.generated)
         pieces = self._engine.generate(run.request, context, _sampling(run, start))
-        if start.show and start.injected and not start.generated:
-            self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.injected :])))
+        if start.show and start.unseen and not start.generated:
+            self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
+        if box is not None and start.generated:
+            box.feed(self._engine.decode(start.generated))
         text, last = "", Piece((), "", finish="length")
         # So that a cancelled run's request ends now, not when it is garbage-collected.
         async with aclosing(pieces):
@@ -84,18 +86,20 @@ class Generating:
                 last = piece if box is None else _boxed(piece, box)
                 text += last.text
                 self._show(run, start, last)
-                if measuring is not None:
-                    measuring.take_piece(last, run.total + len(last.tokens))
                 if box is not None and box.closed:
                     break
                 if last.finish is None:
                     run.tokens.extend(last.tokens)
+                    if measuring is not None:
+                        measuring.take_piece(last, run.total)
                     news(run)
                     await self._keep_to_lease(run)
         end = await self._end(run, start, last, text)
         # With their end: a branch whose last tokens were known alone could be taken up after its
         # natural end, if this replica died now.
         run.tokens.extend(last.tokens)
+        if measuring is not None:
+            measuring.take_piece(last, run.total)
         return end
 
     async def _keep_to_lease(self, run: Run) -> None:
@@ -154,10 +158,13 @@ def _boxed(piece: Piece, box: BoxEnd) -> Piece:
 def _sampling(run: Run, start: Start) -> dict[str, Any]:
     """The program's sampling for what is left of the branch."""
     done = len(start.generated)
+    left = start.max_tokens - done
+    # The least length is that of a whole chain, as the most is.
+    lacking = run.program.sampling.get("min_tokens", 0) - len(start.prefix) - done
     sampling = {
         **run.program.sampling,
-        "max_tokens": start.max_tokens - done,
-        "min_tokens": max(0, run.program.sampling.get("min_tokens", 0) - done),
+        "max_tokens": left,
+        "min_tokens": min(left, max(0, lacking)),
         "seed": start.seed,
     }
     if start.alone:

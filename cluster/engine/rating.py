@@ -32,6 +32,8 @@ class Rating:
         """See `Worker`."""
         rate = run.command
         assert isinstance(rate, Rate)
+        if run.taken_back is not None:
+            return End("stopped")
         rater = self._raters[rate.scorer]
         task = asyncio.ensure_future(rater.rate(run.request, run.program, rate))
         self._tasks[run.request] = task

@@ -42,7 +42,8 @@ class Runner:
     @property
     def stalled_s(self) -> float:
         """How long the engine has given nothing although it has work, in seconds."""
-        return asyncio.get_running_loop().time() - self._alive_at if self._runs else 0.0
+        waiting = any(self._waits(run) for run in self._runs.values())
+        return asyncio.get_running_loop().time() - self._alive_at if waiting else 0.0
 
     async def apply(self, commands: tuple[Command, ...]) -> None:
         """Carry out commands in order. Unknown runs are no error: they may just have ended."""
@@ -85,7 +86,7 @@ class Runner:
         self.urgent.clear()
 
     def _start(self, command: Start | Rate) -> None:
-        if not self._runs:
+        if not any(self._waits(run) for run in self._runs.values()):
             self._alive_at = asyncio.get_running_loop().time()
         request = f"run-{next(self._requests)}"
         lease = command.lease if isinstance(command, Start) else 0
@@ -94,6 +95,10 @@ class Runner:
         task = asyncio.get_running_loop().create_task(self._work(run))
         self._tasks[command.run] = task
         task.add_done_callback(lambda _: self._forget(command.run))
+
+    def _waits(self, run: Run) -> bool:
+        """Whether it is the engine that a run waits for: where it generates, ratings don't."""
+        return isinstance(run.command, Start) or Start not in self._workers
 
     def _forget(self, run: int) -> None:
         del self._runs[run], self._tasks[run]
@@ -113,7 +118,8 @@ class Runner:
         self._note(run)
 
     def _note(self, run: Run) -> None:
-        self._alive_at = asyncio.get_running_loop().time()
+        if self._waits(run):
+            self._alive_at = asyncio.get_running_loop().time()
         self._dirty[run.command.run] = run
         self.news.set()
         if run.end is not None or (run.meter is not None and run.meter.urgent):

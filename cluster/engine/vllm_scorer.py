@@ -55,12 +55,15 @@ class VllmScorer:
         last_alone = list(positions) == [len(context) - 1]
         params = PoolingParams(task="classify" if last_alone else "token_classify")
         prompt: Any = {"prompt_token_ids": list(context)}
+        data, cached = [], 0
         try:
             async for output in self._llm.encode(prompt, params, request):
                 data = output.outputs.data.float().flatten().tolist()
                 cached = output.num_cached_tokens or 0
         except (VLLMClientError, ValueError) as error:
             raise RefusedByEngine(str(error)) from error
+        if not data:
+            raise RefusedByEngine("the engine gave no score")
         values = data if last_alone else [data[position] for position in positions]
         return Scores(tuple(min(1.0, max(0.0, value)) for value in values), cached)
 

@@ -92,7 +92,7 @@ class Chains:
         if isinstance(stop, str) and branch.finish == "stop":
             text = self._prompts.continuation(prompt, tokens)
             # The engine does not look for stop strings before this many tokens.
-            minimum = tokens[: len(branch.prefix) + task.submit.query.sampling.min_tokens]
+            minimum = tokens[: max(len(branch.prefix), task.submit.query.sampling.min_tokens)]
             searched = len(self._prompts.continuation(prompt, minimum)) if minimum else 0
             at = text.find(stop, max(0, searched + 1 - len(stop)))
             return text if at < 0 else text[:at]
@@ -106,8 +106,9 @@ class Chains:
         cached = result.branches[0].cached_tokens if result.branches else 0
         details = None
         if task.marks is not None:
-            content = [self._prompts.content_tokens(b.prefix + b.tokens) for b in shown]
-            known = [tokens for tokens in content if tokens is not None]
+            content = [(self._prompts.content_tokens(b.prefix + b.tokens), b) for b in shown]
+            # What was injected belongs to the content and was not generated.
+            known = [min(count, len(b.tokens)) for count, b in content if count is not None]
             if len(known) == len(content):
                 details = CompletionDetails(reasoning_tokens=count.generated - sum(known))
         return Usage(

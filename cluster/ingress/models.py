@@ -1,4 +1,4 @@
-"""Model names: the served model, and a virtual model per algorithm (`abacus:self-consistency`)."""
+"""Model names: the served model, and a virtual model per algorithm (`abacus:ALGORITHM`)."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ class Chain(msgspec.Struct):
     def shown(self) -> int | None:
         """The piece up to which it reads well; None: there is none yet."""
         natural = (end.branch for end in reversed(self.ends) if end.finish == "stop")
-        return next(natural, self.pieces[0] if self.pieces else None)
+        thinking = self.pieces[:-1] if self.answering and len(self.pieces) > 1 else self.pieces
+        return next(natural, thinking[-1] if thinking else None)
 
     def best(self) -> Best:
         """What the newest piece that says an answer says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from dynasor.algorithms.base import StopHint
@@ -57,6 +58,12 @@ class Policy(ABC):
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @property
+    def signals(self) -> Mapping[str, Collection[str]]:
+        """Signals of a certaindex that its parameters name, by parameter: the algorithm has to
+        have them."""
+        return {}
 
     @abstractmethod
     def verdict(self, program: ProgramView) -> Verdict:

@@ -7,6 +7,7 @@ algorithm has no waves, it gets all it demands, and each unit that ends after th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -36,6 +37,10 @@ class Threshold(Policy):
 
     name = "threshold"
     Params = ThresholdParams
+
+    @property
+    def signals(self) -> Mapping[str, Collection[str]]:
+        return {"thresholds": self.params.thresholds or ()}
 
     def verdict(self, program: ProgramView) -> Verdict:
         params, hint = self.params, program.stop_hint

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynasor.algorithms import ALGORITHMS, Algorithm
+from dynasor.algorithms import ALGORITHMS, PLAIN, Algorithm
 from dynasor.policies import POLICIES
 from tests.dynasor.algorithm_world import QUERY_LIMIT, AlgorithmWorld, Decides, Trickle, view
 from tests.dynasor.small_programs import params_of
@@ -123,3 +126,25 @@ class TestEveryAlgorithm:
         assert swapped.events == plain.events
         assert view(swapped.algorithm) == view(plain.algorithm)
         assert swapped.algorithm.snapshot() == plain.algorithm.snapshot()
+
+
+def test_no_algorithm_is_named_outside_its_file_and_the_registry() -> None:
+    """No special cases: code elsewhere knows no algorithm. Plain sampling shares its name with a
+    kind of branch."""
+    root = Path(__file__).parents[2]
+    sources = [*(root / "dynasor").rglob("*.py"), *(root / "cluster").rglob("*.py")]
+    own = {Path(inspect.getfile(ALGORITHMS.get(name, "algorithm"))) for name in ALGORITHMS}
+    for source in set(sources) - own - {root / "dynasor" / "algorithms" / "__init__.py"}:
+        named = {
+            node.value
+            for node in ast.walk(ast.parse(source.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not named & (set(ALGORITHMS) - {PLAIN}), source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_algorithm_fits_into_a_file_of_250_lines(name: str) -> None:
+    kind = ALGORITHMS.get(name, "algorithm")
+    files = {Path(inspect.getfile(base)) for base in kind.__mro__ if "dynasor" in base.__module__}
+    assert all(len(file.read_text().splitlines()) <= 250 for file in files)

@@ -47,6 +47,15 @@ class TestProgram:
             ({"policy": {"name": "magic"}}, "program.policy", ["magic", *POLICIES]),
             ({"policy": 3}, "program.policy", ["name"]),
             ({"policy": {"knob": 3}}, "program.policy", ["name"]),
+            (
+                {"policy": {"name": "threshold", "thresholds": {"mood": 0.5}}},
+                "program.policy.thresholds.mood",
+                ["entropy"],
+            ),
+            ({"answers": "poem"}, "program.answers", ["math", "choice", "text", "code"]),
+            ({"phrases": {"stpe": "x"}}, "program.phrases.stpe", ["step", "probe"]),
+            ({"phrases": {"probe": "so?"}}, "program.phrases.probe", ["so?"]),
+            ({"reference": "x" * 300_000}, "program.reference", ["262144"]),
             ({"policy": {"name": "even", "knob": 3}}, "program.policy.knob", ["name"]),
             (
                 {"policy": {"name": "threshold", "konb": 3}},

@@ -70,6 +70,32 @@ def test_a_settled_chain_is_left_and_its_answer_given_at_once(client: openai.Ope
     assert reasoning.count(" = ") >= 1 and "boxed" not in reasoning
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        {"algorithm": "chain_of_thought", "policy": "even", "probe_every": 64},
+        {"algorithm": "budget_forcing", "min_thinking_tokens": 200, "max_waits": 1},
+        {"algorithm": "budget_forcing", "max_thinking_tokens": 30, "min_thinking_tokens": 0},
+    ],
+)
+def test_a_streamed_chain_reads_as_one_that_is_not(
+    client: openai.OpenAI, program: dict[str, Any]
+) -> None:
+    """Through its natural end, a pass more, and a forced end."""
+    asked: Any = {
+        "model": "abacus", "messages": ASK, "temperature": 0, "timeout": 120,
+        "extra_body": {"program": program},
+    }  # fmt: skip
+    whole: Any = client.chat.completions.create(**asked).choices[0].message
+    reasoning, content = "", ""
+    for chunk in client.chat.completions.create(**asked, stream=True):
+        delta: Any = chunk.choices[0].delta
+        reasoning += getattr(delta, "reasoning", None) or ""
+        content += delta.content or ""
+    assert (reasoning, content) == (whole.reasoning, whole.content)
+    assert "boxed" in content and reasoning.count(" = ") >= 1
+
+
 def test_the_end_of_thinking_is_forced_at_the_cap(client: openai.OpenAI) -> None:
     program = {"algorithm": "chain_of_thought", "max_thinking_tokens": 20, "policy": "even"}
     reply = client.chat.completions.create(
@@ -101,7 +127,8 @@ def test_a_verifier_judges_by_the_reference(client: openai.OpenAI) -> None:
 
 def test_a_scorer_nobody_has_is_refused(client: openai.OpenAI) -> None:
     program = {"algorithm": "best_of_n", "scorer": "oracle"}
-    with pytest.raises(openai.BadRequestError, match=r"program\.scorer.*known: reward, exact"):
+    known = r"program\.scorer.*known: reward, exact"
+    with pytest.raises(openai.BadRequestError, match=known):
         client.chat.completions.create(
             model="abacus", messages=ASK, extra_body={"program": program}
         )

@@ -148,7 +148,7 @@ async def test_thoughts_are_reported_once_with_their_places_and_sketches() -> No
 
 async def test_a_shown_branch_is_streamed_with_what_was_injected() -> None:
     _, sent, _ = await run_all(
-        Scripted("6", "2"), prefix=(1, 5), injected=1, show=True, after=(3, 17)
+        Scripted("6", "2"), prefix=(1, 5), injected=1, unseen=1, show=True, after=(3, 17)
     )
     deltas = [item for _, item in sent.items]
     assert [(delta.start, delta.count, delta.text) for delta in deltas] == [
@@ -164,6 +164,36 @@ async def test_a_branch_that_is_not_shown_is_not_streamed() -> None:
 
 async def test_a_resumed_branch_does_not_show_the_injected_phrase_again() -> None:
     _, sent, _ = await run_all(
-        FakeEngine(length=2), prefix=(5,), injected=1, generated=(TEXT_IDS,), show=True
+        FakeEngine(length=2), prefix=(5,), injected=1, unseen=1, generated=(TEXT_IDS,), show=True
     )
     assert [item.start for _, item in sent.items] == [1, 2]
+
+
+async def test_a_resumed_box_knows_how_deep_it_is() -> None:
+    engine = Scripted("2", "}", "}", "x")
+    braces = Scripted("\\frac{1}{")
+    engine.decode = braces.decode  # type: ignore[method-assign]
+    reports = await run(engine, until=("box",), alone=True, generated=(TEXT_IDS,))
+    assert tokens_of(reports) == 3
+
+
+@pytest.mark.parametrize(
+    ("prefix", "generated", "limit", "expected"),
+    [(0, 0, 99, 9), (4, 2, 99, 3), (4, 9, 99, 0), (0, 0, 5, 5)],
+)
+async def test_the_least_length_is_that_of_the_whole_chain(
+    prefix: int, generated: int, limit: int, expected: int
+) -> None:
+    engine = Scripted("6")
+    opened = Open("p", (7,), {"min_tokens": 9}, PHRASES)
+    await run(engine, opened, prefix=(1,) * prefix, generated=(2,) * generated, max_tokens=limit)
+    assert engine.sampling["run-1"]["min_tokens"] == expected
+
+
+async def test_a_thought_is_never_reported_before_the_tokens_it_ends_at() -> None:
+    engine = Scripted("first ", "Wait", " a second thought ", "Wait", " and a third one, ", "long")
+    known = 0
+    for report in await run(engine, measure=Measure(thoughts=True)):
+        known += len(report.tokens)
+        thoughts = report.measured.thoughts if report.measured is not None else ()
+        assert all(thought.end <= known for thought in thoughts)
