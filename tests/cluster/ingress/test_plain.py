@@ -185,6 +185,7 @@ async def test_models_and_health(
     assert (await http.get("/health")).json() == {
         "status": "ok",
         "replicas": 1,
+        "scorers": 0,
         "programs": 0,
         "runs": 0,
     }
