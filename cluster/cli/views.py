@@ -73,8 +73,10 @@ class PlainView:
         for line in progress.branches:
             if line.state not in ("waiting", "running") and line.branch not in self._ended:
                 self._ended.add(line.branch)
-                answer = "no answer" if line.answer is None else f"answer {clean(line.answer)}"
-                self._say(f"branch {line.branch}: {line.state}, {line.tokens} tokens, {answer}")
+                said = "no answer" if line.answer is None else f"answer {clean(line.answer)}"
+                # A step is no chain: nobody looks for an answer in it.
+                said = "" if line.state == "step" else f", {said}"
+                self._say(f"branch {line.branch}: {line.state}, {line.tokens} tokens{said}")
         settled = f"certaindex {progress.certaindex:.2f}  votes: {votes_text(progress)}"
         if progress.votes and settled != self._settled:
             self._settled = settled
