@@ -129,7 +129,7 @@ REFERENCE = {"entry": "f", "inputs": [[1], [2]]}
 PROSE = r"\boxed{\text{The treaty was never signed by both of the sides}}"
 
 
-class Colleague:
+class Callee:
     """Stands for an embedder or a sandbox; keeps what it was asked."""
 
     def __init__(self, reply: Any) -> None:
@@ -144,7 +144,7 @@ class Colleague:
 
 
 async def test_free_text_is_embedded_and_other_answers_are_not() -> None:
-    embed = Colleague(b"sketch")
+    embed = Callee(b"sketch")
     reader = AnswerReader(embed=embed)
     for kind in ("text", "auto"):
         answer = await reader.read(PROSE, complete=True, kind=kind)
@@ -157,8 +157,8 @@ async def test_free_text_is_embedded_and_other_answers_are_not() -> None:
     assert len(embed.asked) == 2
 
 
-@pytest.mark.parametrize("embed", [None, Colleague(None), Colleague(OSError("gone"))])
-async def test_without_an_embedding_the_words_have_the_vote(embed: Colleague | None) -> None:
+@pytest.mark.parametrize("embed", [None, Callee(None), Callee(OSError("gone"))])
+async def test_without_an_embedding_the_words_have_the_vote(embed: Callee | None) -> None:
     answer = await AnswerReader(embed=embed).read(PROSE, complete=True)
     assert answer and answer.key == "treaty was never signed by both of sides"
     assert answer.sketch is None
@@ -166,7 +166,7 @@ async def test_without_an_embedding_the_words_have_the_vote(embed: Colleague | N
 
 @pytest.mark.parametrize("kind", ["code", "auto"])
 async def test_programs_are_keyed_by_what_they_do(kind: AnswerKind) -> None:
-    behave = Colleague("2,4")
+    behave = Callee("2,4")
     reader = AnswerReader(behave=behave)
     answer = await reader.read(PROGRAM, complete=True, kind=kind, reference=REFERENCE)
     code = "def f(x):\n    return x + x"
@@ -175,9 +175,9 @@ async def test_programs_are_keyed_by_what_they_do(kind: AnswerKind) -> None:
     assert workers() == []
 
 
-@pytest.mark.parametrize("behave", [None, Colleague(None), Colleague(OSError("gone"))])
+@pytest.mark.parametrize("behave", [None, Callee(None), Callee(OSError("gone"))])
 async def test_programs_that_cannot_be_tried_are_keyed_by_their_form(
-    behave: Colleague | None,
+    behave: Callee | None,
 ) -> None:
     reader = AnswerReader(behave=behave)
     answer = await reader.read(PROGRAM, complete=True, reference=REFERENCE)
@@ -201,7 +201,7 @@ async def test_programs_that_cannot_be_tried_are_keyed_by_their_form(
     ],
 )
 async def test_a_reference_for_something_else_is_not_tried(reference: Any) -> None:
-    behave = Colleague("2,4")
+    behave = Callee("2,4")
     reader = AnswerReader(behave=behave)
     answer = await reader.read(PROGRAM, complete=True, reference=reference)
     assert answer and answer.key.startswith("code:")
