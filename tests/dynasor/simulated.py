@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dynasor.answers.answer import Answer
 from dynasor.inputs import Submit
 from dynasor.messages import Command, End, Open, Rate, ReplicaInfo, Report, Start
+
+CACHED = 7
+"""What every run reports as found in the prefix cache."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ def answering(*answers: str | None, length: int = 20) -> Script:
 def token(query_id: str, branch: int, position: int) -> int:
     """The id of a generated token, the same wherever it is generated."""
     return sum(query_id.encode()) * 1_000_000 + branch * 10_000 + position
+
+
+def tokens_of(query_id: str, branch: int, start: int, end: int) -> tuple[int, ...]:
+    return tuple(token(query_id, branch, position) for position in range(start, end))
 
 
 def info(
@@ -75,6 +83,22 @@ class SimRun:
     @property
     def key(self) -> tuple[str, int]:
         return self.start.program, self.start.branch
+
+    def end_of(self, chain: Chain) -> End | None:
+        """How it ends with the tokens it has, if it does."""
+        done, start = self.total >= chain.length, self.start
+        if self.rate and chain.end != "error":
+            return End("stop", scores=(chain.score,), read_tokens=len(start.prefix))
+        if done and chain.step and "step" in start.until:
+            return End("step", "\n", max(0, self.total - 1), cached_tokens=CACHED)
+        if (done or self.rate) and chain.end == "error":
+            return End("error", message="refused by the engine")
+        if done:
+            answer = Answer(chain.answer, chain.answer) if chain.answer and start.read else None
+            return End("stop", answer=answer, cached_tokens=CACHED)
+        if self.total >= start.max_tokens:
+            return End("length", cached_tokens=CACHED)
+        return End("lease", cached_tokens=CACHED) if self.total >= self.lease else None
 
 
 @dataclass

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from dynasor.answers.answer import Answer
 from dynasor.core import Core
 from dynasor.inputs import Input, Submit
 from dynasor.journal import Entry, encode
@@ -33,6 +32,7 @@ from dynasor.result import Progress, Result
 from dynasor.settings import CoreSettings
 from dynasor.step import Step
 from tests.dynasor.simulated import (
+    CACHED,
     Placed,
     Script,
     SimReplica,
@@ -40,7 +40,7 @@ from tests.dynasor.simulated import (
     answering,
     as_start,
     info,
-    token,
+    tokens_of,
 )
 
 STEP_S = 0.05
@@ -48,8 +48,6 @@ CHUNK = 8
 """Tokens of each run in one step."""
 MAX_STEPS = 4000
 INJECTIONS = {"probe": (71, 72), "close": (73,), "wait": (74,)}
-CACHED = 7
-"""What every run reports as found in the prefix cache."""
 
 
 class World:
@@ -96,7 +94,7 @@ class World:
     ) -> None:
         """Submit a query; ``prompt`` is its token ids, or how many of its own it has."""
         if isinstance(prompt, int):
-            prompt = _tokens(query_id, 99, 0, prompt)
+            prompt = tokens_of(query_id, 99, 0, prompt)
         document = {"prompt": "?", "program": program, "sampling": sampling or {}}
         submission = Submit(
             query_id,
@@ -290,7 +288,7 @@ class World:
                 same = placed.owner is owner and placed.start.branch == start.branch
                 assert not same, "a second start of a branch that runs"
         known = self.credited[start.program, start.branch]
-        assert start.generated == _tokens(start.program, start.branch, 0, known)
+        assert start.generated == tokens_of(start.program, start.branch, 0, known)
         assert known <= start.lease <= start.max_tokens
         assert start.seed is None or 0 <= start.seed < 2**63
         attachment = 0
@@ -311,7 +309,7 @@ class World:
         for branch in result.branches:
             credited = self.credited[query_id, branch.branch]
             assert len(branch.tokens) == credited, "tokens lost or counted twice"
-            assert branch.tokens == _tokens(query_id, branch.branch, 0, credited)
+            assert branch.tokens == tokens_of(query_id, branch.branch, 0, credited)
         count = result.tokens
         whole = {"stop", "step", "length"}
         chains = [branch for branch in result.branches if branch.kind == "sample"]
@@ -366,27 +364,14 @@ class World:
         total = max(run.total, min(run.total + tokens, chain.length, run.lease, limit))
         self.generated[run.start.program] += total - run.total
         run.total = total
-        read = chain.answer if run.start.read else None
-        answer = Answer(read, read) if read else None
-        if run.rate and chain.end != "error":
-            run.end = End("stop", scores=(chain.score,), read_tokens=len(run.start.prefix))
-        elif total >= chain.length and chain.step and "step" in run.start.until:
-            run.end = End("step", "\n", max(0, total - 1), cached_tokens=CACHED)
-        elif (total >= chain.length or run.rate) and chain.end == "error":
-            run.end = End("error", message="refused by the engine")
-        elif total >= chain.length:
-            run.end = End("stop", answer=answer, cached_tokens=CACHED)
-        elif total >= limit:
-            run.end = End("length", cached_tokens=CACHED)
-        elif total >= run.lease:
-            run.end = End("lease", cached_tokens=CACHED)
+        run.end = run.end_of(chain)
 
     def _gather(self, replica: SimReplica) -> Report:
         """Everything since the last report."""
         news = []
         for run_id, run in list(replica.runs.items()):
             if run.total > run.reported or run.end is not None:
-                tokens = _tokens(*run.key, run.reported, run.total)
+                tokens = tokens_of(*run.key, run.reported, run.total)
                 news.append(RunReport(run_id, run.reported, tokens, run.end))
                 run.reported = run.total
             if run.end is not None:
@@ -411,7 +396,3 @@ class World:
                     replica.open.discard(news.run)
         self.take(self.core.report(replica.id, report, self.now))
         assert known == (replica.attachment > 0)
-
-
-def _tokens(query_id: str, branch: int, start: int, end: int) -> tuple[int, ...]:
-    return tuple(token(query_id, branch, position) for position in range(start, end))

@@ -31,8 +31,8 @@ def main() -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from cluster.models.abacus.train import Limits
     from cluster.models.abacus_prm.train import Trainer
+    from cluster.models.training import Limits
 
     trainer = Trainer(arguments.seed, arguments.run, arguments.weights)
     trainer.run(Limits(int(arguments.tokens), arguments.minutes))

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
-import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cluster.models import abacus
-from cluster.models.abacus.tokenizer import END, PAD, mark_id, save_tokenizer
-from cluster.models.abacus.train import Limits, Progress, one_thread, rate_factor
+from cluster.models.abacus.tokenizer import PAD, mark_id
 from cluster.models.abacus_prm.data import Micro, encode, pool_steps
 from cluster.models.abacus_prm.mistakes import make_document
 from cluster.models.abacus_prm.model import EXTRA_LAYERS, AbacusPrm, export
 from cluster.models.abacus_prm.report import auc
 from cluster.models.abacus_prm.start import from_abacus
+from cluster.models.training import Limits, TrainingLoop
 
 _NEW_RATE = 3e-3
 _OLD_RATE = 6e-4
@@ -37,20 +35,16 @@ _EXACT_SHARE = 0.3
 _EXACT_SAME = 0.1
 _EXACT_OTHER = 2.0
 _START_SAMPLES = 64
-_CHECKPOINT_SECONDS = 120.0
 _REPORT_STEPS = 25
-_CLIP = 1.0
 
 
-class Trainer:
+class Trainer(TrainingLoop[Micro]):
     """A scorer in training with its optimizers, checkpoint and export."""
 
+    model: AbacusPrm
+
     def __init__(self, seed: int, run_folder: Path, weights_folder: Path) -> None:
-        torch.manual_seed(seed)
-        self.seed = seed
-        self.checkpoint = run_folder / "checkpoint.pt"
-        self.weights_folder = weights_folder
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        super().__init__(seed, run_folder, weights_folder)
         base = abacus.weights_path()
         self.tokenizer: Tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
         self.model = from_abacus(base, self._samples()).to(self.device)
@@ -58,64 +52,19 @@ class Trainer:
         if shutil.which("g++"):
             self.compiled_losses = torch.compile(self._plain_losses, dynamic=True)
         self.optimizers = _optimizers(self.model)
-        self.progress = Progress()
         self._judged: list[tuple[Tensor, Tensor]] = []
-        run_folder.mkdir(parents=True, exist_ok=True)
-        if self.checkpoint.exists():
-            self._resume()
-
-    def run(self, limits: Limits) -> None:
-        """Train until ``limits`` are reached, then export; progress goes to stdout."""
-        save_tokenizer(self.tokenizer, self.weights_folder)
-        saved = last = time.monotonic()
-        while limits.share(self.progress) < 1:
-            for step in self._pool():
-                loss = self._step(step, limits)
-                now = time.monotonic()
-                self.progress.seconds += now - last
-                last = now
-                self._report(loss)
-                if now - saved > _CHECKPOINT_SECONDS:
-                    self.save()
-                    saved = now
-                if limits.share(self.progress) >= 1:
-                    break
-        self.save()
-
-    def save(self) -> None:
-        """Write the checkpoint and export the model as it is now."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "progress": asdict(self.progress),
-        }
-        unfinished = self.checkpoint.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.replace(self.checkpoint)
-        end_id, pad_id = mark_id(self.tokenizer, END), mark_id(self.tokenizer, PAD)
-        export(self.model, self.weights_folder, end_id, pad_id)
+        self._begin()
 
     def _samples(self) -> list[Tensor]:
         rng = random.Random(f"abacus-prm:{self.seed}")
         documents = [make_document(rng) for _ in range(_START_SAMPLES)]
         return [torch.tensor(row.ids) for row in encode(self.tokenizer, documents)]
 
-    def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device)
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.progress = Progress(**state["progress"])
+    def _draw(self, pool: int) -> Iterable[list[Micro]]:
+        return pool_steps(self.tokenizer, self.seed, pool)
 
-    def _pool(self) -> list[list[Micro]]:
-        """Return what is left of the current pool, or else the next pool."""
-        steps = list(pool_steps(self.tokenizer, self.seed, self.progress.pool))
-        left = steps[self.progress.steps_in_pool :]
-        if left:
-            return left
-        self.progress.pool += 1
-        self.progress.steps_in_pool = 0
-        return list(pool_steps(self.tokenizer, self.seed, self.progress.pool))
+    def _export(self, end_id: int, pad_id: int) -> None:
+        export(self.model, self.weights_folder, end_id, pad_id)
 
     def _step(self, micros: list[Micro], limits: Limits) -> float:
         """Make one step of the optimizers and return the loss of the scores alone."""
@@ -127,16 +76,7 @@ class Trainer:
             loss += judging.item() / total
             whole = micro.scores.abs() == 1
             self._judged.append((scores.detach().cpu()[whole], micro.scores[whole] > 0))
-        nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
-        factor = rate_factor(self.progress.step, limits.share(self.progress))
-        with one_thread():
-            for optimizer in self.optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = group["peak"] * factor
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        self.progress.steps_in_pool += 1
+        self._update(limits)
         pad_id = mark_id(self.tokenizer, PAD)
         self.progress.tokens += sum(int((micro.ids != pad_id).sum()) for micro in micros)
         return loss

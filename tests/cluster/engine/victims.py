@@ -90,11 +90,13 @@ def with_thread() -> str:
 
 def with_children(mark: str, hang: bool) -> str:
     """Leaves processes behind: a child, its child, and one in a session of its own."""
-    script = f"import time, subprocess; subprocess.Popen(['sleep', '{mark}']); time.sleep({mark})"
-    subprocess.Popen([sys.executable, "-c", script])
+    script = (
+        f"import time, subprocess; subprocess.Popen(['sleep', '{mark}']); "
+        f"print('there', flush=True); time.sleep({mark})"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     subprocess.Popen(["sleep", mark], start_new_session=True)
-    # Until the grandchild is there.
-    time.sleep(0.3)
+    assert child.stdout is not None and child.stdout.readline() == b"there\n"
     if hang:
         time.sleep(1000)
     return "done"

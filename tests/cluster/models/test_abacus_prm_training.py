@@ -14,12 +14,11 @@ torch = pytest.importorskip("torch")
 
 from tokenizers import Tokenizer  # noqa: E402
 
-from cluster.models import abacus  # noqa: E402
+from cluster.models import abacus, training  # noqa: E402
 from cluster.models.abacus.model import Shape  # noqa: E402
 from cluster.models.abacus.problems import TRAINED_LEVELS, make_problem  # noqa: E402
 from cluster.models.abacus.reasoner import CLOSING, chain_lines, think  # noqa: E402
 from cluster.models.abacus.tokenizer import END  # noqa: E402
-from cluster.models.abacus.train import Limits  # noqa: E402
 from cluster.models.abacus_prm import data, train, weights_path  # noqa: E402
 from cluster.models.abacus_prm.mistakes import Document, make_document  # noqa: E402
 from cluster.models.abacus_prm.model import EXTRA_LAYERS, AbacusPrm, export, load  # noqa: E402
@@ -162,14 +161,14 @@ def test_every_id_has_its_lessons_and_padding_none(tokenizer: Tokenizer) -> None
 def test_a_run_resumes_where_it_was_cut_off(tmp_path: Path) -> None:
     run, weights = tmp_path / "run", tmp_path / "weights"
     first = train.Trainer(1, run, weights)
-    first.run(Limits(tokens=3000, minutes=5))
+    first.run(training.Limits(tokens=3000, minutes=5))
     config = json.loads((weights / "config.json").read_text())
     assert config["num_hidden_layers"] == len(first.model.trunk.layers)
     resumed = train.Trainer(1, run, weights)
     assert resumed.progress == first.progress
     before = resumed.progress.tokens
     assert before >= 3000
-    resumed.run(Limits(tokens=before + 1, minutes=5))
+    resumed.run(training.Limits(tokens=before + 1, minutes=5))
     assert resumed.progress.step == first.progress.step + 1
 
 

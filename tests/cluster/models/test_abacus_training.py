@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from cluster.models import training  # noqa: E402
 from cluster.models.abacus import data, train  # noqa: E402
 from cluster.models.abacus.model import Abacus, Shape, export  # noqa: E402
 from cluster.models.abacus.reasoner import PROBE  # noqa: E402
@@ -76,21 +77,21 @@ def test_transformers_computes_the_same_logits(tmp_path: Path) -> None:
 def test_a_run_resumes_where_it_was_cut_off(tmp_path: Path) -> None:
     run, weights = tmp_path / "run", tmp_path / "weights"
     first = train.Trainer(1, run, weights)
-    first.run(train.Limits(tokens=4000, minutes=5))
+    first.run(training.Limits(tokens=4000, minutes=5))
     config = json.loads((weights / "config.json").read_text())
     assert config["vocab_size"] == first.tokenizer.get_vocab_size()
     resumed = train.Trainer(1, run, weights)
     assert resumed.progress == first.progress
     before = resumed.progress.tokens
     assert before >= 4000
-    resumed.run(train.Limits(tokens=before + 1, minutes=5))
+    resumed.run(training.Limits(tokens=before + 1, minutes=5))
     assert resumed.progress.step == first.progress.step + 1
 
 
 def test_the_rate_falls_with_the_larger_share() -> None:
-    limits = train.Limits(tokens=1000, minutes=10)
-    assert limits.share(train.Progress(tokens=300, seconds=60)) == 0.3
-    assert limits.share(train.Progress(tokens=300, seconds=480)) == 0.8
-    factors = [train.rate_factor(10_000, share) for share in (0.0, 0.5, 0.75, 0.875, 1.0, 1.1)]
+    limits = training.Limits(tokens=1000, minutes=10)
+    assert limits.share(training.Progress(tokens=300, seconds=60)) == 0.3
+    assert limits.share(training.Progress(tokens=300, seconds=480)) == 0.8
+    factors = [training.rate_factor(10_000, share) for share in (0.0, 0.5, 0.75, 0.875, 1.0, 1.1)]
     assert factors == [1, 1, 1, 0.5, 0, 0]
-    assert train.rate_factor(0, 0.0) < 0.1
+    assert training.rate_factor(0, 0.0) < 0.1

@@ -8,7 +8,8 @@ import pytest
 
 from dynasor.messages import Stop
 from tests.dynasor.core.stands import lengths, world
-from tests.dynasor.world import CACHED, World
+from tests.dynasor.simulated import CACHED
+from tests.dynasor.world import World
 
 
 class TestDeadlines:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from dynasor.messages import Extend
 from tests.dynasor.core.stands import OneLease, Register, lengths, world
-from tests.dynasor.world import CACHED, World
+from tests.dynasor.simulated import CACHED
+from tests.dynasor.world import World
 
 
 class TestLeases:

@@ -11,8 +11,7 @@ from dynasor.messages import Open, Start, Stop
 from dynasor.policies import POLICIES
 from dynasor.work import Event
 from tests.dynasor.core.stands import Defective, FirstAnswer, Register, lengths, world
-from tests.dynasor.simulated import Chain, answering
-from tests.dynasor.world import CACHED
+from tests.dynasor.simulated import CACHED, Chain, answering
 
 
 class TestAnswers:
