@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection
 
 from dynasor.branch import Branch
 from dynasor.errors import Overloaded
-from dynasor.fleet import Fleet
+from dynasor.fleet.fleet import Fleet
+from dynasor.fleet.replica import Run
 from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
 from dynasor.messages import End, ReplicaInfo, Report, RunReport
-from dynasor.order import Fcfs, Order
 from dynasor.policies import POLICIES, Verdict
 from dynasor.program import Program
-from dynasor.replica import Run
+from dynasor.queue.order import Fcfs, Order
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
 from dynasor.step import Step
@@ -238,8 +238,8 @@ class Core:
             renewed = program.renews()
             if program.fault:
                 self._close(program, "failed", now)
-            elif verdict.settled:
-                self._close(program, "certain", now)
+            elif verdict.stop is not None:
+                self._close(program, verdict.stop, now)
             elif not program.active and not wants_more:
                 self._close(program, "complete" if _any_chain(program) else "failed", now)
         if program.stop is not None:

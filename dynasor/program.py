@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from dynasor.algorithms import Algorithm, Best, StopHint
 from dynasor.branch import Branch
 from dynasor.certaindex import Certaindex
+from dynasor.fleet.prefix import block_hashes
 from dynasor.inputs import Submit
 from dynasor.messages import End
 from dynasor.policies import Policy, Verdict
-from dynasor.prefix import block_hashes
 from dynasor.result import Progress, Result, StopReason, TokenCount
 from dynasor.work import Drop, Dropped, Finish, Generate, Grew, Measured, Score, Started, WorkItem
 

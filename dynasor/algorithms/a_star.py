@@ -65,7 +65,9 @@ class AStar(Algorithm[AStarParams, AStarState]):
     @property
     def stop_hint(self) -> StopHint:
         # It is proven or not, so each expansion is worth a look.
-        return StopHint(knob=1, thresholds={"optimal": 1.0}, wave=None)
+        return StopHint(
+            knob=1, thresholds={"optimal": 1.0}, wave=None, most=self.params.max_expansions
+        )
 
     @property
     def scorer(self) -> str:

@@ -24,11 +24,16 @@ class StopHint(NamedTuple):
             it never is, and policies grant all that is demanded.
         wave: units granted at once after that, and looked at when all have ended; None: all that
             is demanded, looked at after each one.
+        most: units it can demand in all; None: that depends on what the model writes.
+        exchangeable: its units are independent draws that all vote alike: the order in which they
+            come says nothing.
     """
 
     knob: int
     thresholds: dict[str, float]
     wave: int | None
+    most: int | None = None
+    exchangeable: bool = False
 
 
 class Best(NamedTuple):

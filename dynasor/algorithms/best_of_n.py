@@ -67,7 +67,7 @@ class BestOfN(Algorithm[BestOfNParams, BestOfNState]):
         thresholds = {"reward": 1.0}
         if self.params.vote == "weighted":
             thresholds["consensus"] = 0.9
-        return StopHint(knob=5, thresholds=thresholds, wave=5)
+        return StopHint(knob=5, thresholds=thresholds, wave=5, most=self.params.max_branches)
 
     @property
     def scorer(self) -> str:

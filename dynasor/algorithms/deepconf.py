@@ -86,7 +86,9 @@ class DeepConf(Algorithm[DeepConfParams, DeepConfState]):
     @property
     def stop_hint(self) -> StopHint:
         warmup = min(self.params.warmup, self.params.max_branches)
-        return StopHint(knob=warmup, thresholds={"consensus": 0.95}, wave=None)
+        return StopHint(
+            knob=warmup, thresholds={"consensus": 0.95}, wave=None, most=self.params.max_branches
+        )
 
     def demand(self) -> Iterator[WorkItem]:
         state, params = self.state, self.params

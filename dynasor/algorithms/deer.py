@@ -43,7 +43,12 @@ class Deer(ProbedChain[DeerParams]):
 
     @property
     def stop_hint(self) -> StopHint:
-        return StopHint(knob=1, thresholds={self.signal: self.params.confidence}, wave=1)
+        return StopHint(
+            knob=1,
+            thresholds={self.signal: self.params.confidence},
+            wave=1,
+            most=self.params.max_trials,
+        )
 
     @property
     def probe_temperature(self) -> float:

@@ -92,7 +92,8 @@ class Mcts(Algorithm[MctsParams, MctsState]):
     def stop_hint(self) -> StopHint:
         # A wave as wide as the rollouts that run beside each other; a narrower one would keep
         # them from it.
-        return StopHint(3, {"entropy": 0.99, "reward": 0.4}, wave=self.params.parallel)
+        params = self.params
+        return StopHint(3, {"entropy": 0.99, "reward": 0.4}, params.parallel, params.rollouts)
 
     @property
     def scorer(self) -> str:

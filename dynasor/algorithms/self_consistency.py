@@ -51,7 +51,9 @@ class SelfConsistency(Algorithm[SelfConsistencyParams, SelfConsistencyState]):
 
     @property
     def stop_hint(self) -> StopHint:
-        return StopHint(knob=5, thresholds={"entropy": 0.7}, wave=5)
+        most = self.params.max_branches
+        alike = self.params.weights == "count"
+        return StopHint(5, {"entropy": 0.7}, wave=5, most=most, exchangeable=alike)
 
     def demand(self) -> Iterator[Generate]:
         measure = Measure(probability=True) if self.params.weights == "confidence" else None

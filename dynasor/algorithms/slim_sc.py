@@ -102,7 +102,8 @@ class SlimSC(Algorithm[SlimSCParams, SlimSCState]):
 
     @property
     def stop_hint(self) -> StopHint:
-        return StopHint(knob=self.params.max_branches, thresholds={"entropy": 0.7}, wave=None)
+        most = self.params.max_branches
+        return StopHint(knob=most, thresholds={"entropy": 0.7}, wave=None, most=most)
 
     def demand(self) -> Iterator[WorkItem]:
         yield from map(Drop, list(self.state.pruned))

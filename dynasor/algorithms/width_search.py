@@ -100,8 +100,9 @@ class WidthSearch(Algorithm[P, WidthState]):
     def stop_hint(self) -> StopHint:
         """The paper's values for REBASE on GSM8K (arXiv 2412.20993); for MATH it takes an entropy
         of 0.75 and no reward. The knob is at most half of the width, or nothing could be saved."""
-        knob = min(MAX_KNOB, (self.params.width + 1) // 2)
-        return StopHint(knob=knob, thresholds={"entropy": 0.85, "reward": 0.99}, wave=None)
+        width = self.params.width
+        knob = min(MAX_KNOB, (width + 1) // 2)
+        return StopHint(knob, {"entropy": 0.85, "reward": 0.99}, wave=None, most=width)
 
     @property
     def scorer(self) -> str:

@@ -41,7 +41,7 @@ class Beta(Policy):
         counts = sorted((vote.count for vote in certaindex.votes), reverse=True)
         top, second = (*counts, 0, 0)[:2]
         if beta_certaindex(top, second) >= self.params.confidence:
-            return Verdict(program.started, settled=True)
+            return Verdict(program.started, stop="certain")
         return Verdict(program.started + self.params.wave)
 
     def _least(self) -> int:

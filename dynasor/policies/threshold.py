@@ -55,7 +55,7 @@ class Threshold(Policy):
         if waiting and wave is not None:
             return Verdict(program.started)
         if self._settled(certaindex, hint):
-            return Verdict(program.started, settled=True)
+            return Verdict(program.started, stop="certain")
         return Verdict(None if wave is None else program.started + wave)
 
     def _settled(self, certaindex: Certaindex, hint: StopHint) -> bool:

@@ -32,5 +32,5 @@ class Window(Policy):
         if not program.started or certaindex.measured < program.started:
             return Verdict(max(window, program.started))
         if certaindex.streak >= window:
-            return Verdict(program.started, settled=True)
+            return Verdict(program.started, stop="certain")
         return Verdict(program.started + window)

@@ -124,7 +124,7 @@ class TestEveryPolicy:
 class TestEven:
     @given(views())
     def test_grants_everything_and_stops_nothing(self, view: View) -> None:
-        assert Even(EvenParams()).verdict(view) == Verdict(None, settled=False)
+        assert Even(EvenParams()).verdict(view) == Verdict(None)
         assert Even(EvenParams()).renew(view)
 
 
@@ -145,7 +145,7 @@ class TestThreshold:
         assert threshold().verdict(sure(10, 1.0, ended=9)) == Verdict(10)
 
     def test_ends_a_program_at_the_threshold(self) -> None:
-        assert threshold().verdict(sure(5, 0.7)) == Verdict(5, settled=True)
+        assert threshold().verdict(sure(5, 0.7)) == Verdict(5, stop="certain")
         assert not threshold().verdict(sure(5, 0.69)).settled
 
     def test_grants_another_wave_below_it(self) -> None:
@@ -168,7 +168,7 @@ class TestThreshold:
         assert threshold().verdict(view(3, 3, 0.1)) == Verdict(None)
         assert threshold().verdict(view(16, 2, 0.9)) == Verdict(16), "the knob was not reached"
         assert threshold().verdict(view(16, 7, 0.1)) == Verdict(None)
-        assert threshold().verdict(view(16, 7, 0.5)) == Verdict(16, settled=True)
+        assert threshold().verdict(view(16, 7, 0.5)) == Verdict(16, stop="certain")
 
     def test_waves_can_be_asked_for_where_the_algorithm_has_none(self) -> None:
         policy = threshold(wave=2)
@@ -201,7 +201,7 @@ class TestThreshold:
     def test_takes_what_is_not_given_from_the_algorithm(self) -> None:
         view = sure(3, 0.98, stop_hint=StopHint(knob=3, thresholds={"entropy": 0.99}, wave=3))
         assert threshold().verdict(view) == Verdict(6)
-        assert threshold(threshold=0.9).verdict(view) == Verdict(3, settled=True)
+        assert threshold(threshold=0.9).verdict(view) == Verdict(3, stop="certain")
         assert threshold(knob=4).verdict(view) == Verdict(4)
 
     def test_a_threshold_of_zero_stops_after_the_first_wave(self) -> None:
@@ -224,7 +224,7 @@ class TestBeta:
     @pytest.mark.parametrize("counts", [(4,), (6, 1), (8, 2), (9, 3), (6, 1, 1, 1)])
     def test_stops_at_the_papers_pairs(self, counts: tuple[int, ...]) -> None:
         started = sum(counts)
-        assert beta().verdict(View(started, counts=counts)) == Verdict(started, settled=True)
+        assert beta().verdict(View(started, counts=counts)) == Verdict(started, stop="certain")
         before = (counts[0] - 1, *counts[1:])
         assert not beta().verdict(View(started, counts=before)).settled
 
@@ -248,7 +248,7 @@ class TestWindow:
         assert window().verdict(View(3, ended=1)) == Verdict(5)
 
     def test_stops_when_a_window_agrees(self) -> None:
-        assert window().verdict(View(10, streak=5)) == Verdict(10, settled=True)
+        assert window().verdict(View(10, streak=5)) == Verdict(10, stop="certain")
         assert window().verdict(View(10, streak=4)) == Verdict(15)
         assert window(window=3).verdict(View(3, streak=3)).settled
 

@@ -31,7 +31,7 @@ class FirstAnswer(Policy):
     Params = EvenParams
 
     def verdict(self, program: ProgramView) -> Verdict:
-        return Verdict(None, settled=bool(program.certaindex().votes))
+        return Verdict(None, "certain" if program.certaindex().votes else None)
 
 
 class Defective(Policy):

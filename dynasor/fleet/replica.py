@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dynasor.fleet.prefix import PrefixIndex
 from dynasor.messages import ReplicaInfo
-from dynasor.prefix import PrefixIndex
 
 
 @dataclass(slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dynasor.branch import Branch
+from dynasor.fleet.placement import Placement
+from dynasor.fleet.prefix import PrefixIndex
+from dynasor.fleet.replica import Replica, Run
 from dynasor.messages import Close, Command, Extend, Open, Rate, ReplicaInfo, Reset, Start, Stop
-from dynasor.placement import Placement
-from dynasor.prefix import PrefixIndex
 from dynasor.program import Program
-from dynasor.replica import Replica, Run
 from dynasor.settings import CoreSettings
 from dynasor.work import Score
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from dynasor.algorithms.self_consistency import SelfConsistency, SelfConsistencyParams
 from dynasor.branch import Branch
+from dynasor.fleet.placement import Placement
+from dynasor.fleet.prefix import PrefixIndex, block_hashes
+from dynasor.fleet.replica import Replica, Run
 from dynasor.inputs import Submit
-from dynasor.placement import Placement
 from dynasor.policies.even import Even, EvenParams
-from dynasor.prefix import PrefixIndex, block_hashes
 from dynasor.program import Program
 from dynasor.query import Query
-from dynasor.replica import Replica, Run
 from dynasor.settings import PlacementSettings
 from dynasor.work import Generate
 from tests.dynasor.simulated import Chain, info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynasor.prefix import PrefixIndex, block_hashes
+from dynasor.fleet.prefix import PrefixIndex, block_hashes
 
 tokens = st.lists(st.integers(0, 300_000), max_size=40)
 sizes = st.integers(1, 16)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dynasor.branch import Branch
+from dynasor.fleet.replica import Replica
 from dynasor.program import Program
-from dynasor.replica import Replica
 from dynasor.settings import PlacementSettings
 
 

@@ -1,0 +1,1 @@
+"""The cluster-wide budget: the price of a token, hard limits, accounts, and effort."""

@@ -1,0 +1,1 @@
+"""Which program is next: orders, tenants, ageing, and how much work is expected to remain."""

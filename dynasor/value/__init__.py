@@ -1,0 +1,1 @@
+"""What another token is worth to a program: models learned from traffic without labels."""
