@@ -17,6 +17,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     Attributes:
         query_id: unique; made by the ingress.
         prompt: the query's prompt as token ids, rendered and tokenized.
+        model: name of the served model.
         phrases: the model's, with those that the query overrides.
         injections: token ids of the phrases that may be injected, by name.
         sink: address of a user who wants to see it grow; None: nobody does.
@@ -26,6 +27,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     query_id: str
     query: Query
     prompt: tuple[int, ...]
+    model: str = ""
     phrases: Phrases = Phrases()
     injections: dict[str, tuple[int, ...]] = {}
     sink: str | None = None

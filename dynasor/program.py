@@ -81,7 +81,7 @@ class Program:
 
     @property
     def deadline_at(self) -> float | None:
-        deadline_s = self.submitted.query.program.deadline_s
+        deadline_s = self.submitted.query.program.terms.deadline_s
         return None if deadline_s is None else self.submitted_at + deadline_s
 
     def certaindex(self) -> Certaindex:

@@ -23,8 +23,8 @@ from dynasor.errors import InvalidField, first_invalid
 from dynasor.phrases import Phrases
 from dynasor.policies import POLICIES
 from dynasor.registry import Params
+from dynasor.terms import Terms
 
-MAX_DEADLINE_S = 86_400.0
 MAX_REFERENCE = 262_144
 """Characters of a reference, as JSON."""
 
@@ -60,7 +60,7 @@ class ProgramSpec:
         params: the algorithm's parameters.
         policy: registered name of the allocator policy; None: the cluster's default.
         policy_params: the policy's parameters; None with ``policy`` None.
-        deadline_s: seconds from submission after which the best answer so far is returned.
+        terms: what the caller wants, and what it may cost.
         answers: what kind of answers its chains give.
         phrases: those that differ from the model's.
         reference: JSON value that verifiers get beside the response: tests, a gold answer.
@@ -70,7 +70,7 @@ class ProgramSpec:
     params: Params
     policy: str | None = None
     policy_params: Params | None = None
-    deadline_s: float | None = None
+    terms: Terms = Terms()
     answers: AnswerKind = "auto"
     phrases: Phrases = field(default_factory=Phrases)
     reference: Any = None
@@ -84,8 +84,7 @@ class ProgramSpec:
         out: dict[str, Any] = {"algorithm": self.algorithm, **self.params.model_dump(mode="json")}
         if self.policy is not None and self.policy_params is not None:
             out["policy"] = {"name": self.policy, **self.policy_params.model_dump(mode="json")}
-        if self.deadline_s is not None:
-            out["deadline_s"] = self.deadline_s
+        out.update(self.terms.model_dump(mode="json", exclude_defaults=True))
         if self.answers != "auto":
             out["answers"] = self.answers
         if self.phrases.model_fields_set:
@@ -95,7 +94,7 @@ class ProgramSpec:
         return out
 
 
-OWN_FIELDS = ("algorithm", "policy", "deadline_s", "answers", "phrases", "reference")
+OWN_FIELDS = ("algorithm", "policy", *Terms.model_fields, "answers", "phrases", "reference")
 
 
 def parse_program(value: Any, field: str = "program") -> ProgramSpec:
@@ -117,7 +116,7 @@ def parse_program(value: Any, field: str = "program") -> ProgramSpec:
         params=params,
         policy=policy,
         policy_params=policy_params,
-        deadline_s=_parse_deadline(value.get("deadline_s"), f"{field}.deadline_s"),
+        terms=_parse_terms(value, field),
         answers=_parse_answers(value.get("answers"), f"{field}.answers"),
         phrases=_parse_phrases(value.get("phrases"), f"{field}.phrases"),
         reference=_parse_reference(value.get("reference"), f"{field}.reference"),
@@ -150,14 +149,12 @@ def _parse_policy(value: Any, field: str) -> tuple[str | None, Params | None]:
     return value["name"], POLICIES.parse(value["name"], rest, field, field, ("name",))
 
 
-def _parse_deadline(value: Any, field: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidField(field, f"must be a number of seconds, got {value!r}")
-    if not 0 < value <= MAX_DEADLINE_S:
-        raise InvalidField(field, f"must be above 0 and at most {MAX_DEADLINE_S:.0f}, got {value}")
-    return float(value)
+def _parse_terms(value: Mapping[str, Any], field: str) -> Terms:
+    given = {name: value[name] for name in Terms.model_fields if value.get(name) is not None}
+    try:
+        return Terms.model_validate(given)
+    except ValidationError as error:
+        raise first_invalid(error, field, Terms.model_fields) from None
 
 
 def _parse_answers(value: Any, field: str) -> AnswerKind:

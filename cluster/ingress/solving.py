@@ -162,7 +162,7 @@ class Solver:
         try:
             return await self._controller.solve(submit)
         except ControllerLost:
-            deadline_s = submit.query.program.deadline_s
+            deadline_s = submit.query.program.terms.deadline_s
             limit = RESUBMIT_S if deadline_s is None else min(RESUBMIT_S, deadline_s)
             give_up_at = loop.time() + limit
         while repeatable():
@@ -213,11 +213,11 @@ async def _next_items(
 def _with_time_left(submit: Submit, elapsed_s: float) -> Submit:
     """The same query, with the rest of its deadline. Raises ApiError (503) if none is left."""
     spec = submit.query.program
-    if spec.deadline_s is None:
+    if spec.terms.deadline_s is None:
         return submit
-    left = spec.deadline_s - elapsed_s
+    left = spec.terms.deadline_s - elapsed_s
     if left <= 0:
         raise unavailable("the controller was lost and did not come back before the deadline")
-    program = replace(spec, deadline_s=left)
+    program = replace(spec, terms=spec.terms.model_copy(update={"deadline_s": left}))
     query = submit.query.model_copy(update={"program": program})
     return msgspec.structs.replace(submit, query=query)

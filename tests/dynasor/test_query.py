@@ -28,7 +28,7 @@ class TestProgram:
     def test_defaults(self) -> None:
         spec = parse_program({})
         assert spec.algorithm == "self_consistency"
-        assert (spec.policy, spec.policy_params, spec.deadline_s) == (None, None, None)
+        assert (spec.policy, spec.policy_params, spec.terms.deadline_s) == (None, None, None)
 
     @pytest.mark.parametrize(
         ("program", "field", "words"),
@@ -72,12 +72,12 @@ class TestProgram:
                 "program.policy.threshold",
                 ["nan"],
             ),
-            ({"deadline_s": 0}, "program.deadline_s", ["above 0", "86400", "got 0"]),
-            ({"deadline_s": -1}, "program.deadline_s", ["above 0", "-1"]),
+            ({"deadline_s": 0}, "program.deadline_s", ["greater than 0", "got 0"]),
+            ({"deadline_s": -1}, "program.deadline_s", ["greater than 0", "-1"]),
             ({"deadline_s": 86_401}, "program.deadline_s", ["86400", "86401"]),
-            ({"deadline_s": float("nan")}, "program.deadline_s", ["above 0", "nan"]),
-            ({"deadline_s": "3"}, "program.deadline_s", ["number of seconds", "'3'"]),
-            ({"deadline_s": True}, "program.deadline_s", ["number of seconds", "True"]),
+            ({"deadline_s": float("nan")}, "program.deadline_s", ["finite number", "nan"]),
+            ({"deadline_s": "3"}, "program.deadline_s", ["valid number", "'3'"]),
+            ({"deadline_s": True}, "program.deadline_s", ["valid number", "True"]),
         ],
     )
     def test_an_error_names_the_field_and_what_is_allowed(

@@ -25,7 +25,7 @@ def test_a_row_says_what_limits_it(row):
     """Nothing is left to the cluster's default policy, so that a table says what ran."""
     spec = parse_program(row.program)
     assert row.plain or spec.policy is not None
-    assert spec.deadline_s is None
+    assert spec.terms.deadline_s is None
 
 
 def test_long_chains_are_compared_with_a_long_chain():

@@ -102,7 +102,7 @@ async def test_a_deadline_goes_on_while_the_controller_is_away(
     controller.reply = reply
     body = {**BODY, "program": {"deadline_s": 30}}
     assert (await http.post("/v1/chat/completions", json=body)).status_code == 200
-    first, second = (submit.query.program.deadline_s for submit in controller.submits)
+    first, second = (submit.query.program.terms.deadline_s for submit in controller.submits)
     assert first == 30 and second is not None and 29 < second < 30
 
 

@@ -115,7 +115,7 @@ BAD_CHATS: list[tuple[dict[str, Any], int, str, str]] = [
     ({"program": {"max_brunches": 4}}, 400, "program.max_brunches", "max_branches"),
     ({"program": {"policy": "magic"}}, 400, "program.policy", "threshold"),
     ({"program": {"policy": {"name": "threshold", "knob": 0}}}, 400, "program.policy.knob", "1"),
-    ({"program": {"deadline_s": -1}}, 400, "program.deadline_s", "above 0"),
+    ({"program": {"deadline_s": -1}}, 400, "program.deadline_s", "greater than 0"),
     ({"program": {"deadline_s": "soon"}}, 400, "program.deadline_s", "number"),
     ({"program": {}, "n": 2}, 400, "n", "1"),
     ({"model": "abacus:self-consistency", "n": 2}, 400, "n", "1"),
