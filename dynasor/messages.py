@@ -167,6 +167,8 @@ class RunReport(msgspec.Struct, frozen=True):
     """News of one run: tokens from offset ``start`` of the branch on, and its end if it ended.
 
     ``measured`` is of this run alone, up to these tokens; of the thoughts, those not reported yet.
+    ``cached_tokens``: how much of its context the engine found in its cache, as soon as it knows;
+    with any one report of the run.
     """
 
     run: int
@@ -174,9 +176,27 @@ class RunReport(msgspec.Struct, frozen=True):
     tokens: tuple[int, ...]
     end: End | None = None
     measured: Measured | None = None
+    cached_tokens: int | None = None
+
+
+class Load(msgspec.Struct, frozen=True):
+    """How busy an engine is.
+
+    Attributes:
+        kv_used: share of its KV cache that running sequences hold, in [0, 1].
+        waiting: sequences it was given and has not begun.
+        running: sequences in its batch.
+        preempted: how often it took a running sequence's KV back, since it started.
+    """
+
+    kv_used: float = 0.0
+    waiting: int = 0
+    running: int = 0
+    preempted: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Everything that happened at a replica since its last report."""
+    """Everything that happened at a replica since its last report; ``load``: None if unknown."""
 
     runs: tuple[RunReport, ...] = ()
+    load: Load | None = None
