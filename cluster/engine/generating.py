@@ -84,6 +84,8 @@ class Generating:
         async with aclosing(pieces):
             async for piece in pieces:
                 last = piece if box is None else _boxed(piece, box)
+                if piece.tokens and not run.tokens:
+                    run.cached_tokens = piece.cached_tokens
                 text += last.text
                 self._show(run, start, last)
                 if box is not None and box.closed:

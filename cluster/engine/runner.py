@@ -7,6 +7,7 @@ import itertools
 import logging
 
 from cluster.engine.generation import RefusedByEngine
+from cluster.engine.load import Gauge
 from cluster.engine.run import Run, Workers
 from dynasor.messages import Close, Command, End, Extend, Open, Rate, Report, Start, Stop
 
@@ -22,8 +23,10 @@ class Runner:
         broken: the engine's error, once it has one that is not a single request's fault.
     """
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, gauge: Gauge) -> None:
+        """``gauge``: the engine's load, told with the reports."""
         self._workers = workers
+        self._gauge = gauge
         self._requests = itertools.count(1)
         self._programs: dict[str, Open] = {}
         self._runs: dict[int, Run] = {}
@@ -31,6 +34,7 @@ class Runner:
         self._dirty: dict[int, Run] = {}
         self._alive_at = 0.0
         self.news = asyncio.Event()
+        gauge.changed = self.news.set
         self.urgent = asyncio.Event()
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -72,7 +76,7 @@ class Runner:
         dirty, self._dirty = self._dirty, {}
         self.news.clear()
         self.urgent.clear()
-        return Report(tuple(run.news() for run in dirty.values()))
+        return Report(tuple(run.news() for run in dirty.values()), self._gauge.take())
 
     async def drop_all(self) -> None:
         """End everything without a report: the controller knows nothing of it any more."""
@@ -82,6 +86,7 @@ class Runner:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._programs.clear()
         self._dirty.clear()
+        self._gauge.forget()
         self.news.clear()
         self.urgent.clear()
 

@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster.calls import direct
 from cluster.engine.link import Link
+from cluster.engine.load import Gauge
 from cluster.engine.run import Workers
 from cluster.engine.runner import Runner
 from cluster.settings import EngineSettings, Settings
@@ -18,6 +19,10 @@ from dynasor.messages import ReplicaInfo
 
 class Engine(Protocol):
     """What a station watches over."""
+
+    @property
+    def gauge(self) -> Gauge:
+        """Its load."""
 
     async def check_health(self) -> None:
         """Raises when the engine is broken."""
@@ -39,7 +44,7 @@ class Station:
         info: ReplicaInfo,
     ) -> None:
         self._engine = engine
-        self._runner = Runner(workers)
+        self._runner = Runner(workers, engine.gauge)
         self._link = Link(
             serve.get_replica_context().replica_id.unique_id,
             self._runner,

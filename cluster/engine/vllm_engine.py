@@ -12,6 +12,8 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from cluster.engine.confidence import token_confidence
 from cluster.engine.generation import Piece, RefusedByEngine
+from cluster.engine.load import Gauge
+from cluster.engine.vllm_load import LoadLogger
 from cluster.models import model_path
 from cluster.settings import EngineSettings, Settings
 from dynasor.messages import ReplicaInfo
@@ -57,7 +59,10 @@ class VllmEngine:
     """One AsyncLLM. Build it inside the event loop that will use it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**engine_arguments(settings)))
+        self.gauge = Gauge()
+        self._llm = AsyncLLM.from_engine_args(
+            AsyncEngineArgs(**engine_arguments(settings)), stat_loggers=[LoadLogger(self.gauge)]
+        )
         cache = self._llm.vllm_config.cache_config
         self._info = ReplicaInfo(
             slots=settings.engine.max_num_seqs,

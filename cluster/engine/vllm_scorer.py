@@ -15,7 +15,9 @@ from vllm.pooling_params import PoolingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from cluster.engine.generation import RefusedByEngine, Scores
+from cluster.engine.load import Gauge
 from cluster.engine.vllm_engine import shared_arguments
+from cluster.engine.vllm_load import LoadLogger
 from cluster.models import model_path
 from cluster.settings import RewardSettings
 from dynasor.messages import ReplicaInfo
@@ -35,7 +37,10 @@ class VllmScorer:
             "runner": "pooling",
             "convert": "classify",
         }
-        self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        self.gauge = Gauge()
+        self._llm = AsyncLLM.from_engine_args(
+            AsyncEngineArgs(**arguments), stat_loggers=[LoadLogger(self.gauge)]
+        )
         cache = self._llm.vllm_config.cache_config
         self._info = ReplicaInfo(
             slots=reward.max_num_seqs,

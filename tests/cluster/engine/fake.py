@@ -8,6 +8,7 @@ from typing import Any
 
 from cluster.engine.generating import Generating, Reader
 from cluster.engine.generation import Piece, RefusedByEngine
+from cluster.engine.load import Gauge
 from cluster.engine.runner import Runner
 from dynasor.answers import Answer
 from dynasor.messages import ReplicaInfo, Start
@@ -16,9 +17,9 @@ from dynasor.messages import ReplicaInfo, Start
 class FakeEngine:
     """Each step gives every sequence one token, its position; a sequence ends after ``length``.
 
-    Steps happen whenever somebody awaits, unless ``paused``. A prompt that holds token 666 is
-    refused; a ``failure`` breaks the engine for all. ``last_with_end``: the last token comes
-    together with the end.
+    Steps happen whenever somebody awaits, unless ``paused``. Half of a context is found cached. A
+    prompt that holds token 666 is refused; a ``failure`` breaks the engine for all.
+    ``last_with_end``: the last token comes together with the end.
     """
 
     def __init__(self, length: int = 10, slots: int = 8) -> None:
@@ -32,6 +33,7 @@ class FakeEngine:
         self.sampling: dict[str, dict[str, Any]] = {}
         self.failure: Exception | None = None
         self.last_with_end = False
+        self.gauge = Gauge()
 
     async def generate(
         self, request: str, context: Sequence[int], sampling: dict[str, Any]
@@ -41,7 +43,7 @@ class FakeEngine:
         self.contexts[request], self.sampling[request] = tuple(context), sampling
         self.live.add(request)
         try:
-            count = min(self.length, sampling["max_tokens"])
+            count, cached = min(self.length, sampling["max_tokens"]), len(context) // 2
             for position in range(count):
                 await self.paused.wait()
                 await asyncio.sleep(0)
@@ -51,13 +53,11 @@ class FakeEngine:
                     yield Piece((), "", finish="abort")
                     return
                 if self.last_with_end and position == count - 1:
-                    yield Piece((position,), f"{position} ", finish="stop")
+                    yield Piece((position,), f"{position} ", finish="stop", cached_tokens=cached)
                     return
-                yield Piece((position,), f"{position} ")
+                yield Piece((position,), f"{position} ", cached_tokens=cached)
             short = sampling["max_tokens"] < self.length
-            yield Piece(
-                (), "", finish="length" if short else "stop", cached_tokens=len(context) // 2
-            )
+            yield Piece((), "", finish="length" if short else "stop", cached_tokens=cached)
         finally:
             self.live.discard(request)
 
@@ -99,4 +99,4 @@ def runner_of(engine: FakeEngine, reader: Reader, sent: Sent) -> Runner:
     async def sketch(text: str) -> bytes:
         return text.encode()
 
-    return Runner({Start: Generating(engine, reader, sent, sketch)})
+    return Runner({Start: Generating(engine, reader, sent, sketch)}, engine.gauge)

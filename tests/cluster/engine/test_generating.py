@@ -8,6 +8,7 @@ import pytest
 
 from cluster.engine.generating import Generating
 from cluster.engine.generation import TokenEngine
+from cluster.engine.load import Gauge
 from cluster.engine.runner import Runner
 from dynasor.answers import Answer
 from dynasor.messages import Open, RunReport, Start
@@ -46,7 +47,7 @@ async def run_all(
     async def sketch(text: str) -> bytes:
         return text.encode()
 
-    runner = Runner({Start: Generating(engine, reader, sent, sketch)})
+    runner = Runner({Start: Generating(engine, reader, sent, sketch)}, Gauge())
     fields = {"prefix": (), "generated": (), "lease": 99, "max_tokens": 99, **changes}
     await runner.apply((opened, Start(run=1, program="p", branch=0, **fields)))
     reports: list[RunReport] = []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.engine.generation import Scores
+from cluster.engine.load import Gauge
 from cluster.engine.rating import Rater, Rating, RewardRater, VerifierRater
 from cluster.engine.runner import Runner
 from cluster.engine.sandbox import SandboxError, SandboxTimeout
@@ -34,7 +35,7 @@ class FakeReward:
 
 
 async def rated(rater: Rater, **changes: Any) -> End:
-    runner = Runner({Rate: Rating({"reward": rater})})
+    runner = Runner({Rate: Rating({"reward": rater})}, Gauge())
     fields = {"tokens": (1, 2, 3, 4, 3), "scorer": "reward", **changes}
     await runner.apply((OPEN, Rate(run=1, program="p", branch=0, **fields)))
     await runner.urgent.wait()
@@ -106,7 +107,7 @@ async def test_a_rating_that_is_not_wanted_any_more_is_cancelled() -> None:
             return End("stop")
 
     slow = Slow()
-    runner = Runner({Rate: Rating({"reward": slow})})
+    runner = Runner({Rate: Rating({"reward": slow})}, Gauge())
     await runner.apply((OPEN, Rate(1, "p", 0, (1,), "reward")))
     await slow.begun.wait()
     await runner.apply((Stop(1),))

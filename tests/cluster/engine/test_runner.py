@@ -9,7 +9,7 @@ import pytest
 
 from cluster.engine.runner import Runner
 from dynasor.answers import Answer
-from dynasor.messages import Close, Extend, Open, Report, RunReport, Start, Stop
+from dynasor.messages import Close, Extend, Load, Open, Report, RunReport, Start, Stop
 from dynasor.phrases import Phrases
 from tests.cluster.engine.fake import FakeEngine, LastWord, Sent, runner_of
 from tests.waiting import until
@@ -211,3 +211,32 @@ async def test_max_tokens_ends_with_length(limit: int) -> None:
     reports = await gather_until_end(runner)
     assert reports[-1].end is not None and reports[-1].end.reason == "length"
     assert sum(len(report.tokens) for report in reports) == limit
+
+
+async def test_cached_tokens_are_told_once_with_the_first_tokens() -> None:
+    runner, _, _ = make(length=10)
+    await runner.apply((OPEN, start(prefix=(1, 2, 3))))
+    reports = await gather_until_end(runner)
+    assert next(report.cached_tokens for report in reports if report.tokens) == 3
+    assert [report.cached_tokens for report in reports].count(3) == 1
+    assert {report.cached_tokens for report in reports} <= {3, None}
+
+
+async def test_a_run_that_never_generated_says_nothing_of_the_cache() -> None:
+    runner, engine, _ = make()
+    engine.paused.clear()
+    await runner.apply((OPEN, start(), Stop(1)))
+    engine.paused.set()
+    (report,) = await gather_until_end(runner)
+    assert report.tokens == () and report.cached_tokens is None
+
+
+async def test_the_engines_load_is_news_and_goes_with_the_next_report() -> None:
+    runner, engine, _ = make()
+    engine.gauge.set(Load(kv_used=0.5, running=3))
+    assert runner.news.is_set() and not runner.urgent.is_set()
+    assert runner.take_report() == Report((), Load(kv_used=0.5, running=3))
+    assert not runner.news.is_set()
+    assert runner.take_report() == Report()
+    await runner.drop_all()
+    assert runner.take_report().load == Load(kv_used=0.5, running=3)

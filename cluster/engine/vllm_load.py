@@ -1,0 +1,45 @@
+"""Reads an engine's load from vLLM's statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vllm.v1.metrics.loggers import StatLoggerBase
+
+from cluster.engine.load import Gauge
+from dynasor.messages import Load
+
+
+class LoadLogger(StatLoggerBase):  # type: ignore[misc]  # vLLM's types are not read
+    """A statistics logger of vLLM that keeps a gauge. It is called after every step of the engine,
+    in the loop that the engine was built in; in an idle engine nothing changes."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._preempted = 0
+
+    def __call__(self, vllm_config: Any, engine_index: int = 0) -> LoadLogger:
+        """Itself: vLLM asks for a factory."""
+        return self
+
+    def record(
+        self,
+        scheduler_stats: Any,
+        iteration_stats: Any,
+        mm_cache_stats: Any = None,
+        engine_idx: int = 0,
+    ) -> None:
+        """See `StatLoggerBase`."""
+        if iteration_stats is not None:
+            self._preempted += iteration_stats.num_preempted_reqs
+        if scheduler_stats is not None:
+            load = Load(
+                kv_used=scheduler_stats.kv_cache_usage,
+                running=scheduler_stats.num_running_reqs,
+                waiting=scheduler_stats.num_waiting_reqs + scheduler_stats.num_skipped_waiting_reqs,
+                preempted=self._preempted,
+            )
+            self._gauge.set(load)
+
+    def log_engine_initialized(self) -> None:
+        """See `StatLoggerBase`."""
