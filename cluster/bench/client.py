@@ -14,7 +14,15 @@ TIMEOUT_S = 600.0
 
 
 class RequestFailed(Exception):
-    """A request got no usable answer; the text says why."""
+    """A request got no usable answer; the text says why.
+
+    Attributes:
+        status: of the HTTP response; None: there was none, or it was no error.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Reply(NamedTuple):
@@ -49,6 +57,15 @@ async def first_model(client: httpx.AsyncClient) -> str:
         raise RequestFailed(f"{client.base_url} lists no models") from None
 
 
+async def health(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The cluster's status.
+
+    Raises:
+        RequestFailed: no connection, no replica, or no JSON object.
+    """
+    return (await _exchange(client, "GET", "/health", None)).document
+
+
 async def chat(client: httpx.AsyncClient, body: dict[str, Any]) -> Reply:
     """Send a chat request that does not stream.
 
@@ -68,7 +85,8 @@ async def _exchange(
         raise RequestFailed(f"{client.base_url}: {error or type(error).__name__}") from None
     latency_s = time.perf_counter() - started
     if not response.is_success:
-        raise RequestFailed(f"HTTP {response.status_code}: {response.text[:300]}")
+        message = f"HTTP {response.status_code}: {response.text[:300]}"
+        raise RequestFailed(message, response.status_code)
     try:
         document = response.json()
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def natural(text: str) -> int:
@@ -39,6 +40,28 @@ def names(text: str) -> tuple[str, ...]:
     if not found:
         raise argparse.ArgumentTypeError("must be at least one name")
     return found
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Integers of at least 1 with commas between them, each once. Raises
+    argparse.ArgumentTypeError."""
+    return tuple(dict.fromkeys(positive(part) for part in names(text)))
+
+
+def above_zero(text: str) -> float:
+    """A number above 0. Raises argparse.ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return value
+
+
+def rates(text: str) -> tuple[float, ...]:
+    """Numbers above 0 with commas between them, each once. Raises argparse.ArgumentTypeError."""
+    return tuple(dict.fromkeys(above_zero(part) for part in names(text)))
 
 
 def _at_least(least: int, text: str) -> int:

@@ -51,6 +51,13 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
+def jain_index(values: Sequence[float]) -> float:
+    """Jain's fairness index (Jain, Chiu and Hawe 1984): from 1 / n, where one has all, to 1, where
+    all have the same; nan of nothing."""
+    squares = sum(value * value for value in values)
+    return ratio(sum(values) ** 2, len(values) * squares)
+
+
 def share_interval(values: Sequence[float]) -> Interval:
     """The mean of values in [0, 1] with Wilson's interval for a share.
 

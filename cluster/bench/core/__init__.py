@@ -1,0 +1,1 @@
+"""What the core costs, without a cluster: `python -m cluster.bench.core`."""

@@ -1,0 +1,1 @@
+"""Open-loop load on a running cluster: `python -m cluster.bench.load`."""
