@@ -46,7 +46,7 @@ class Distribution:
             raise ValueError("the mass of the last bucket must be above 0")
         self._beyond = _suffix_sums(self.masses)
         self._negated = array("d", map(neg, self._beyond))
-        self._totals = array("d", map(truediv, _suffix_sums(self.sums), self._beyond))
+        self._totals: array[float] = array("d", map(truediv, _suffix_sums(self.sums), self._beyond))
         self._index: array[float] | None = None
 
     @property

@@ -54,15 +54,16 @@ class RemainingWork:
         """A program has ended by itself.
 
         Args:
-            path: the classes it went through, in order.
+            path: the classes it went through, in order; empty: it counts for its family alone.
             total: tokens it spent, all branches.
         """
         ends = [*(step.tokens for step in path[1:]), total]
-        keys = {
-            _key(family, step.progress, octave): None
-            for step, end in zip(path, ends, strict=True)
+        classes = [
+            _key(family, step.progress, octave)
+            for step, end in zip(path, ends, strict=False)
             for octave in range(step.tokens.bit_length(), max(step.tokens, end).bit_length() + 1)
-        }
+        ]
+        keys: list[Key] = [tuple(family), *classes]
         self._totals.learn_all(keys, total)
 
     def expected(self, family: Family, progress: Progress, tokens: int, fallback: float) -> float:
