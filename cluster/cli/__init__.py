@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     # Here, so that importing this package costs nothing.
     from cluster.cli.ask import add_parser as add_ask
     from cluster.cli.down import add_parser as add_down
+    from cluster.cli.status import add_parser as add_status
     from cluster.cli.up import add_parser as add_up
 
     parser = argparse.ArgumentParser(
@@ -51,5 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_ask(commands)
     add_up(commands)
+    add_status(commands)
     add_down(commands)
     return parser

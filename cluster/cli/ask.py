@@ -6,16 +6,16 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cluster.cli.client import add_url, connect, raise_for_error
 from cluster.cli.errors import CliError
 from cluster.cli.request import chat_body, parse_param, parse_policy, question
+from dynasor.budget.effort import EFFORTS
 
 if TYPE_CHECKING:
     import httpx
 
     from cluster.cli.views import View
 
-URL = "http://127.0.0.1:8000"
-CONNECT_TIMEOUT_S = 5.0
 SILENCE_S = 60.0
 """A server that lives sends something every 15 seconds."""
 
@@ -28,9 +28,10 @@ def add_parser(commands: Any) -> None:
         description="Send a question to a running cluster and watch how it is answered.",
     )
     parser.add_argument("question", help="what to ask; - reads it from standard input")
-    parser.add_argument("--url", default=URL, help="the cluster's address (default: %(default)s)")
+    add_url(parser)
     parser.add_argument("--model", metavar="NAME", help="default: the first that is served")
     _add_program(parser.add_argument_group("program"))
+    _add_terms(parser.add_argument_group("terms"))
     _add_sampling(parser.add_argument_group("prompt and sampling"))
     output = parser.add_argument_group("output")
     output.add_argument("--quiet", action="store_true", help="don't show the chosen reasoning")
@@ -59,11 +60,33 @@ def _add_program(group: Any) -> None:
         "--policy",
         type=parse_policy,
         metavar="NAME",
-        help="who decides when to stop: threshold, even, or a JSON object with name and "
-        "parameters (default: the cluster's)",
+        help="who decides when to stop, see /v1/programs/policies, or a JSON object with name "
+        "and parameters (default: the cluster's)",
     )
+
+
+def _add_terms(group: Any) -> None:
     group.add_argument(
         "--deadline", type=float, metavar="S", help="seconds after which the best answer is due"
+    )
+    group.add_argument(
+        "--effort", choices=tuple(EFFORTS), help="how much compute, and how sure to be"
+    )
+    group.add_argument(
+        "--max-disagreement",
+        type=float,
+        metavar="SHARE",
+        help="share of answers that may differ from those of the full budget, as 0.01",
+    )
+    group.add_argument(
+        "--max-total-tokens", type=int, metavar="N", help="most tokens to spend, all chains"
+    )
+    group.add_argument(
+        "--priority", type=float, metavar="S", help="queue as if asked so many seconds earlier"
+    )
+    group.add_argument("--tenant", metavar="NAME", help="whose share of the cluster is used")
+    group.add_argument(
+        "--tag", metavar="TEXT", help="what the question is about: alike ones learn together"
     )
 
 
@@ -81,23 +104,10 @@ def run(args: argparse.Namespace) -> int:
         CliError: the server can't be reached, or refused or failed the request.
         KeyboardInterrupt: Ctrl-C; the connection is closed, which cancels the program.
     """
-    import httpx
-
     asked, view = question(args.question), _view(args)
-    timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S)
-    try:
-        with httpx.Client(base_url=args.url, timeout=timeout) as client:
-            model = args.model or _first_model(client)
-            _stream(client, chat_body(args, asked, model), view)
-    except (httpx.ConnectError, httpx.ConnectTimeout):
-        raise CliError(
-            f"no server at {args.url}; start one with: dynasor up serve_configs/local.yaml"
-        ) from None
-    except httpx.UnsupportedProtocol:
-        raise CliError(f"--url must begin with http:// or https://, got {args.url!r}") from None
-    except httpx.HTTPError as error:
-        reason = str(error) or type(error).__name__
-        raise CliError(f"the connection to {args.url} broke: {reason}") from None
+    with connect(args.url, SILENCE_S) as client:
+        model = args.model or _first_model(client)
+        _stream(client, chat_body(args, asked, model), view)
     return 0
 
 
@@ -116,7 +126,7 @@ def _view(args: argparse.Namespace) -> View:
 
 def _first_model(client: httpx.Client) -> str:
     response = client.get("/v1/models")
-    _raise_for_error(response)
+    raise_for_error(response)
     try:
         return str(response.json()["data"][0]["id"])
     except (ValueError, LookupError, TypeError):
@@ -128,7 +138,7 @@ def _stream(client: httpx.Client, body: dict[str, Any], view: View) -> None:
 
     ended: Outcome | None = None
     with view.running(), client.stream("POST", "/v1/chat/completions", json=body) as response:
-        _raise_for_error(response)
+        raise_for_error(response)
         for event in read_events(response.iter_lines()):
             if isinstance(event, Outcome):
                 ended = event
@@ -137,16 +147,3 @@ def _stream(client: httpx.Client, body: dict[str, Any], view: View) -> None:
                 view.progress(event)
     if ended is not None:
         view.outcome(ended)
-
-
-def _raise_for_error(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    from cluster.cli.stream import error_message
-
-    response.read()
-    try:
-        message = error_message(response.json())
-    except ValueError:
-        message = response.text.strip()[:500]
-    raise CliError(f"{message or 'no message'} (HTTP {response.status_code})")

@@ -9,7 +9,18 @@ from typing import Any
 
 from cluster.cli.errors import CliError
 
-OPTIONS = {"algorithm": "--algorithm", "policy": "--policy", "deadline_s": "--deadline"}
+OPTIONS = {
+    "algorithm": "--algorithm",
+    "policy": "--policy",
+    "max_branches": "--max-branches",
+    "deadline_s": "--deadline",
+    "effort": "--effort",
+    "max_disagreement": "--max-disagreement",
+    "max_total_tokens": "--max-total-tokens",
+    "priority_s": "--priority",
+    "tenant": "--tenant",
+    "tag": "--tag",
+}
 """Fields of a program that have an option of their own."""
 
 
@@ -66,11 +77,8 @@ def chat_body(args: argparse.Namespace, asked: str, model: str) -> dict[str, Any
     if args.system is not None:
         messages.insert(0, {"role": "system", "content": args.system})
     program: dict[str, Any] = dict(args.param)
-    if args.algorithm is not None:
-        program["algorithm"] = args.algorithm
-    _set(program, "max_branches", args.max_branches)
-    _set(program, "policy", args.policy)
-    _set(program, "deadline_s", args.deadline)
+    for field, option in OPTIONS.items():
+        _set(program, field, getattr(args, option.removeprefix("--").replace("-", "_")))
     body: dict[str, Any] = {
         "model": model,
         "messages": messages,

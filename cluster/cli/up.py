@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cluster.cli.ask import URL
+from cluster.cli.client import URL
 from cluster.cli.config import Config, read_config
 from cluster.cli.errors import CliError
 from cluster.cli.server import RUN_DIR, Server

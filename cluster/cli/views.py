@@ -21,13 +21,16 @@ OTHER_LINES = 6
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES = {"running": "cyan", "stop": "green", "length": "yellow", "error": "red"}
-_STOPS = {
+STOPS = {
     "complete": "all its chains ended",
     "certain": "the answer was settled",
+    "price": "more compute was not worth its price",
+    "budget": "its limit of tokens was reached",
     "deadline": "the deadline was reached",
     "cancelled": "the request was cancelled",
     "failed": "no chain could be run",
 }
+"""Why a program ended, in words; see `dynasor.result.StopReason`."""
 
 
 class View(Protocol):
@@ -174,7 +177,7 @@ def cost_lines(program: dict[str, Any]) -> list[str]:
     kinds = ", ".join(f"{tokens[kind]} {kind}" for kind in ("kept", "discarded", "probe"))
     judged = f"; judges read {tokens['score']} tokens" if tokens["score"] else ""
     prompt = f"prompt: {tokens['prompt']} tokens, {tokens['cached']} found in caches"
-    why = _STOPS.get(program["stop"], program["stop"])
+    why = STOPS.get(program["stop"], program["stop"])
     generated = (branch for branch in program["branches"] if branch["kind"] != "score")
     ran = sum(1 for branch in generated if branch["runs"])
     return [

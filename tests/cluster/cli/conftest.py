@@ -88,6 +88,7 @@ class FakeServer:
     url: str = ""
     status: int = 200
     body: list[str] = field(default_factory=lambda: list(STREAM))
+    cluster: Any = None
     hold: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
@@ -96,6 +97,9 @@ class FakeServer:
 def _handler(state: FakeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/v1/cluster":
+                self._send(state.status, [json.dumps(state.cluster)])
+                return
             self._send(200, ['{"data": [{"id": "abacus"}, {"id": "other"}]}'])
 
         def do_POST(self) -> None:

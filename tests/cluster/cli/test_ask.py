@@ -6,11 +6,12 @@ import io
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from cluster.cli import main, views
+from dynasor.result import StopReason
 
 
 def ask(server: Any, *options: str) -> int:
@@ -74,7 +75,9 @@ def test_defaults_leave_the_rest_to_the_server(server):
 def test_every_option_reaches_the_request(server):
     options = (
         "--model m --algorithm rebase --param width=4 --param mode=wide --max-branches 8 "
-        "--policy even --deadline 2.5 --system S --temperature 0.5 --max-tokens 99 --seed 7"
+        "--policy even --deadline 2.5 --effort low --max-disagreement 0.02 --max-total-tokens 4000 "
+        "--priority 1.5 --tenant me --tag sums --system S --temperature 0.5 --max-tokens 99 "
+        "--seed 7"
     )
     assert ask(server, *options.split()) == 0
     assert server.asked == [
@@ -88,6 +91,12 @@ def test_every_option_reaches_the_request(server):
                 "max_branches": 8,
                 "policy": "even",
                 "deadline_s": 2.5,
+                "effort": "low",
+                "max_disagreement": 0.02,
+                "max_total_tokens": 4000,
+                "priority_s": 1.5,
+                "tenant": "me",
+                "tag": "sums",
             },
             "stream": True,
             "temperature": 0.5,
@@ -120,6 +129,9 @@ def test_an_empty_question_is_refused(server, capsys):
         (["--param", "width"], "must be key=value"),
         (["--param", "=3"], "must be key=value"),
         (["--param", "policy=even"], "use --policy"),
+        (["--param", "priority_s=3"], "use --priority"),
+        (["--effort", "huge"], "'none', 'minimal', 'low', 'medium', 'high'"),
+        (["--max-disagreement", "few"], "invalid float value"),
         (["--policy", "{name"], "must be a name or a JSON object"),
         (["--max-branches", "many"], "invalid int value"),
     ],
@@ -180,6 +192,11 @@ def test_interrupt_closes_the_connection_and_exits_130(server, monkeypatch, caps
     assert ask(server) == 130
     assert server.left.wait(5)
     assert capsys.readouterr().err == "dynasor: interrupted\n"
+
+
+@pytest.mark.parametrize("reason", get_args(StopReason))
+def test_every_reason_to_stop_has_words(reason):
+    assert reason in views.STOPS
 
 
 def test_importing_the_command_line_imports_nothing_heavy():
