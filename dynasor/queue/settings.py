@@ -22,11 +22,8 @@ class QueueSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    order: str = Field(
-        "shortest_remaining",
-        description="which program goes first: fcfs, least_attained, shortest_remaining, gittins",
-    )
-    ageing: OrderParams = OrderParams()
+    order: str = Field("shortest_remaining", description="which program goes first")
+    order_params: OrderParams = OrderParams()
     tenants: dict[str, TenantSettings] = Field({}, description="others have the defaults")
     max_waiting: int | None = Field(
         None, ge=1, description="programs that wait for their first branch; more are refused"
@@ -43,7 +40,7 @@ class QueueSettings(BaseModel):
 
     def build_order(self) -> Order:
         """The order that is set."""
-        return ORDERS.get(self.order, "order")(self.ageing)
+        return ORDERS.get(self.order, "order")(self.order_params)
 
     def weight(self, tenant: str) -> float:
         """Its share relative to others."""

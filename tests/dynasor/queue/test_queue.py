@@ -117,6 +117,15 @@ class TestSettingAside:
         assert queue.head() == "a"
 
 
+def serve(queue: Queue, lease: int) -> str:
+    """Start a branch of the head, whose tenant waits again at once."""
+    head = queue.head()
+    assert head is not None
+    queue.take(head, lease)
+    queue.put(head, head, (0.0, 0))
+    return head
+
+
 def share_out(weights: dict[str, float], leases: list[int]) -> list[Counter[str]]:
     """Tokens granted so far, after each lease, to tenants that all wait all the time."""
     queue = Queue(weights.__getitem__)
@@ -125,11 +134,7 @@ def share_out(weights: dict[str, float], leases: list[int]) -> list[Counter[str]
     for number, tenant in enumerate(weights):
         queue.put(tenant, tenant, (0.0, number))
     for lease in leases:
-        head = queue.head()
-        assert head is not None
-        queue.take(head, lease)
-        queue.put(head, head, (0.0, 0))
-        granted[head] += lease
+        granted[serve(queue, lease)] += lease
         history.append(granted.copy())
     return history
 
@@ -149,6 +154,24 @@ class TestTenants:
                 bound = most / weights[one] + most / weights[two]
                 assert abs(ahead) <= bound * (1 + 1e-9)
 
+    @given(
+        st.dictionaries(st.sampled_from("abcde"), st.floats(0.1, 10), min_size=1),
+        st.lists(st.integers(1, 100), max_size=60),
+    )
+    def test_who_begins_to_wait_goes_next_after_one_wave_of_every_other(
+        self, weights: dict[str, float], leases: list[int]
+    ) -> None:
+        queue = Queue({**weights, "new": 1.0}.__getitem__)
+        for number, tenant in enumerate(weights):
+            queue.put(tenant, tenant, (0.0, number))
+        for lease in leases:
+            serve(queue, lease)
+        queue.put("new", "new", (0.0, 9))
+        before = []
+        while (head := serve(queue, 1)) != "new":
+            before.append(head)
+        assert max(Counter(before).values(), default=0) <= 1
+
     def test_idleness_earns_no_credit(self) -> None:
         queue = Queue(fair)
         queue.put("a", "a", (0.0, 0), branches=1000)
@@ -158,11 +181,7 @@ class TestTenants:
         queue.put("b", "b", (0.0, 1))
         order = []
         for _ in range(20):
-            head = queue.head()
-            assert head is not None
-            order.append(head)
-            queue.take(head, 10)
-            queue.put(head, head, (0.0, 0))
+            order.append(serve(queue, 10))
         assert abs(order.count("a") - order.count("b")) <= 1
 
     def test_what_was_granted_while_nobody_waited_is_no_debt(self) -> None:
