@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -53,7 +54,7 @@ class _Route(APIRoute):
 
 def build_api(solver: Solver, settings: Settings) -> FastAPI:
     """The application: `/v1/chat/completions`, `/v1/completions`, `/v1/models`, `/v1/programs`,
-    `/health`."""
+    `/v1/cluster`, `/health`."""
     models = Models(settings.model, created=int(time.time()))
     router = APIRouter(route_class=_Route)
 
@@ -102,6 +103,11 @@ def build_api(solver: Solver, settings: Settings) -> FastAPI:
     @router.get("/v1/programs/policies")
     async def list_policies() -> Response:
         return _json(catalog.policies())
+
+    @router.get("/v1/cluster")
+    async def show_cluster() -> Response:
+        status, stats = await asyncio.gather(solver.status(), solver.stats())
+        return _json(catalog.cluster(status, stats))
 
     @router.get("/health")
     async def health() -> Response:

@@ -1,4 +1,5 @@
-"""What programs may be made of: `GET /v1/programs/algorithms` and `/v1/programs/policies`."""
+"""What programs may be made of, and what the cluster does with them: `GET /v1/programs/algorithms`,
+`/v1/programs/policies` and `/v1/cluster`."""
 
 from __future__ import annotations
 
@@ -6,10 +7,14 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from cluster.ingress.models import Models
+from cluster.protocol import Status
 from dynasor.algorithms import ALGORITHMS
 from dynasor.policies import POLICIES
 from dynasor.registry import Params
+from dynasor.stats import Stats
 
 
 def algorithms(models: Models, scorers: Sequence[str]) -> dict[str, Any]:
@@ -20,6 +25,12 @@ def algorithms(models: Models, scorers: Sequence[str]) -> dict[str, Any]:
 def policies() -> dict[str, Any]:
     """Every allocator policy with its parameters."""
     return _listing([_entry(name, POLICIES.get(name, "policy")) for name in POLICIES])
+
+
+def cluster(status: Status, stats: Stats) -> dict[str, Any]:
+    """The cluster now: its replicas, and what the controller counts; see `dynasor.stats.Stats`."""
+    replicas = {"replicas": status.replicas, "scorers": status.scorers}
+    return {"object": "cluster", **replicas, **msgspec.to_builtins(stats)}
 
 
 def _algorithm(name: str, models: Models, scorers: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from cluster.protocol import Refused, Status
 from dynasor.inputs import Submit
 from dynasor.result import Result
+from dynasor.stats import Stats
 
 
 class ControllerLost(Exception):
@@ -24,3 +25,6 @@ class ControllerClient(Protocol):
 
     async def status(self) -> Status:
         """What it knows of the cluster. Raises ControllerLost."""
+
+    async def stats(self) -> Stats:
+        """Numbers about what it does. Raises ControllerLost."""

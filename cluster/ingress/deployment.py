@@ -24,6 +24,7 @@ from cluster.stream import Inbox
 from dynasor.inputs import Submit
 from dynasor.query import Query
 from dynasor.result import Result
+from dynasor.stats import Stats
 
 
 class ServeController:
@@ -47,6 +48,11 @@ class ServeController:
         """See `ControllerClient`."""
         status: Status = await _call(self._handle.status.remote())
         return status
+
+    async def stats(self) -> Stats:
+        """See `ControllerClient`."""
+        stats: Stats = await _call(self._handle.stats.remote())
+        return stats
 
 
 async def _call(response: Any) -> Any:

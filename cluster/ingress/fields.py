@@ -49,7 +49,6 @@ _OFF: Mapping[str, tuple[Any, ...]] = {
     "prediction": (),
     "priority": (0,),
     "prompt_logprobs": (),
-    "reasoning_effort": (),
     "response_format": ({"type": "text"},),
     "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),

@@ -12,6 +12,7 @@ from cluster.ingress.conversation import parse_messages
 from cluster.ingress.fields import SAMPLING, relevant
 from cluster.ingress.models import Models
 from dynasor.algorithms import PLAIN
+from dynasor.budget.effort import Effort
 from dynasor.errors import InvalidField, first_invalid
 from dynasor.query import ProgramSpec, Query, Sampling, parse_program
 
@@ -37,6 +38,7 @@ class Body(BaseModel):
     n: int = 1
     stream: bool = False
     stream_options: StreamOptions | None = None
+    reasoning_effort: Effort | None = None
     program: dict[str, Any] | None = None
 
 
@@ -123,7 +125,8 @@ def _ask(
 
 
 def _plain(n: int) -> ProgramSpec:
-    # With an empty path the parameter is named as the request names it: `n`.
+    # With an empty path the parameter is named as the request names it: `n`. An effort changes
+    # nothing here: all completions are wanted, and none of them can be left out.
     return parse_program({"algorithm": PLAIN, "n": n}, field="")
 
 
@@ -134,7 +137,14 @@ def _program(body: Body, model: str, asked: str | None) -> ProgramSpec:
     if asked is not None and document.setdefault("algorithm", asked) != asked:
         reason = f"must be {asked!r} with model {model!r}, got {document['algorithm']!r:.60}"
         raise InvalidField("program.algorithm", reason)
-    return parse_program(document)
+    effort = body.reasoning_effort
+    if effort is not None and document.get("effort") is None:
+        document["effort"] = effort
+    spec = parse_program(document)
+    if effort is not None and spec.terms.effort != effort:
+        reason = f"must equal program.effort ({spec.terms.effort!r}) if both are given"
+        raise InvalidField("reasoning_effort", f"{reason}, got {effort!r}")
+    return spec
 
 
 def _parse_sampling(values: dict[str, Any]) -> Sampling:

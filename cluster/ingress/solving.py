@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -23,6 +23,9 @@ from dynasor.errors import InvalidField
 from dynasor.inputs import Submit
 from dynasor.query import Query
 from dynasor.result import Progress, Result
+from dynasor.stats import Stats
+
+T = TypeVar("T")
 
 RESUBMIT_S = 60.0
 """How long an accepted query waits for a new controller after its own was lost."""
@@ -45,6 +48,7 @@ class Solver:
     ) -> None:
         self.prompts = prompts
         self._chains = Chains(prompts, settings.controller.policy)
+        self._model = settings.model.name
         self._phrases = settings.model.phrases
         self._scorers = settings.scorers
         self._controller = controller
@@ -84,6 +88,7 @@ class Solver:
             query_id=uuid.uuid4().hex,
             query=query,
             prompt=prompt.tokens,
+            model=self._model,
             phrases=phrases,
             injections={} if plain else self.prompts.injections(phrases),
             sink=self._inbox.address if followed else None,
@@ -129,11 +134,11 @@ class Solver:
 
     async def status(self) -> Status:
         """What the controller knows of the cluster. Raises ApiError (503) if it does not answer."""
-        try:
-            async with asyncio.timeout(STATUS_TIMEOUT_S):
-                return await self._controller.status()
-        except (TimeoutError, ControllerLost):
-            raise unavailable("the controller does not answer") from None
+        return await _soon(self._controller.status())
+
+    async def stats(self) -> Stats:
+        """Numbers about what the controller does. Raises as `status`."""
+        return await _soon(self._controller.stats())
 
     def _check_scorer(self, scorer: str | None) -> None:
         if scorer is not None and scorer not in self._scorers:
@@ -172,7 +177,8 @@ class Solver:
                 outcome = await self._controller.solve(again)
                 if isinstance(outcome, Result) or loop.time() > give_up_at:
                     return outcome
-                await asyncio.sleep(outcome.retry_after_s)
+                left = max(0.0, give_up_at - loop.time())
+                await asyncio.sleep(min(outcome.retry_after_s, left))
         raise unavailable("the controller was lost in the middle of the stream")
 
     async def _await_controller(self, give_up_at: float) -> None:
@@ -185,6 +191,14 @@ class Solver:
                     await asyncio.sleep(CONTROLLER_RETRY_S)
         except TimeoutError:
             raise unavailable("the controller was lost and did not come back in time") from None
+
+
+async def _soon(answer: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(STATUS_TIMEOUT_S):
+            return await answer
+    except (TimeoutError, ControllerLost):
+        raise unavailable("the controller does not answer") from None
 
 
 async def _next_items(

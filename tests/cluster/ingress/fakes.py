@@ -12,6 +12,7 @@ from dynasor.answers import Answer
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.inputs import Submit
 from dynasor.result import BranchResult, Result, StopReason, TokenCount
+from dynasor.stats import Stats
 from dynasor.work import Finish
 
 Reply = Callable[[Submit], Awaitable[Result | Refused]]
@@ -32,6 +33,7 @@ class FakeController:
         self.submits: list[Submit] = []
         self.cancelled: list[str] = []
         self.replicas = 1
+        self.numbers = Stats()
         self.text = "2+2=4\n</think>\nThe answer is 4."
         self.reply: Reply = self.finish
         self.changed = asyncio.Event()
@@ -47,6 +49,9 @@ class FakeController:
 
     async def status(self) -> Status:
         return Status(self.replicas, 0, len(self.submits), 0)
+
+    async def stats(self) -> Stats:
+        return self.numbers
 
     async def finish(self, submit: Submit) -> Result:
         params = submit.query.program.params.model_dump()

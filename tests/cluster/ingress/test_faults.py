@@ -107,6 +107,39 @@ async def test_a_deadline_goes_on_while_the_controller_is_away(
 
 
 @pytest.mark.usefixtures("quick")
+async def test_the_terms_of_a_query_go_to_the_next_controller(
+    http: httpx.AsyncClient, controller: FakeController
+) -> None:
+    async def reply(submit: Submit) -> Result:
+        if len(controller.submits) == 1:
+            raise ControllerLost
+        return await controller.finish(submit)
+
+    controller.reply = reply
+    terms = {"deadline_s": 30, "tenant": "me", "effort": "low", "priority_s": 2, "tag": "sums"}
+    body = {**BODY, "program": {**terms, "max_total_tokens": 9000, "max_disagreement": 0.02}}
+    assert (await http.post("/v1/chat/completions", json=body)).status_code == 200
+    first, second = (submit.query.program.terms for submit in controller.submits)
+    assert second.model_copy(update={"deadline_s": 30.0}) == first
+    assert controller.submits[1].model == "abacus"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_full_new_controller_is_not_waited_for_longer_than_allowed(
+    http: httpx.AsyncClient, controller: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reply(submit: Submit) -> Refused:
+        if len(controller.submits) == 1:
+            raise ControllerLost
+        return Refused("full for an hour", 3600)
+
+    monkeypatch.setattr(solving, "RESUBMIT_S", 0.01)
+    controller.reply = reply
+    answer = await http.post("/v1/chat/completions", json=BODY)
+    assert answer.status_code == 429 and answer.headers["retry-after"] == "3600"
+
+
+@pytest.mark.usefixtures("quick")
 async def test_a_controller_that_stays_away_is_an_error(
     http: httpx.AsyncClient, controller: FakeController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +152,8 @@ async def test_a_controller_that_stays_away_is_an_error(
     answer = await http.post("/v1/chat/completions", json=BODY)
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "unavailable"
     assert (await http.get("/health")).status_code == 503
+    monkeypatch.setattr(controller, "stats", lost)
+    assert (await http.get("/v1/cluster")).status_code == 503
 
 
 async def test_a_full_cluster_says_when_to_come_back(

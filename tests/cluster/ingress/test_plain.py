@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import openai
 import pytest
 
 from dynasor.inputs import Submit
 from dynasor.result import Result
+from dynasor.stats import ContractStats, Stats, TenantStats
 from tests.cluster.ingress.fakes import FakeController
 
 USER = [{"role": "user", "content": "2+2?"}]
@@ -28,6 +30,42 @@ async def test_chat_splits_reasoning_from_content(
     assert controller.prompts.decode(submit.prompt) == "<|user|>2+2?<|end|><|assistant|><think>\n"
     assert submit.sink is None and not submit.watched
     assert (submit.query.program.algorithm, submit.query.program.policy) == ("sample", None)
+
+
+async def test_an_effort_makes_no_program_of_a_plain_request(
+    client: openai.AsyncOpenAI, controller: FakeController
+) -> None:
+    reply = await client.chat.completions.create(
+        model="abacus", messages=USER, n=4, reasoning_effort="low"
+    )
+    assert len(reply.choices) == 4 and not hasattr(reply, "program")
+    program = controller.submits[0].query.program
+    assert (program.algorithm, program.terms.effort) == ("sample", None)
+
+
+async def test_a_submission_names_the_served_model(
+    client: openai.AsyncOpenAI, controller: FakeController
+) -> None:
+    for model in ("abacus", "abacus:self-consistency"):
+        await client.chat.completions.create(model=model, messages=USER)
+    assert [submit.model for submit in controller.submits] == ["abacus", "abacus"]
+
+
+async def test_the_cluster_is_shown(http: httpx.AsyncClient, controller: FakeController) -> None:
+    controller.numbers = Stats(
+        price=0.5,
+        granted=100,
+        tenants={"me": TenantStats(1, 90)},
+        contracts={"abacus/mcts/@0.01": ContractStats(0.02, 5, True)},
+    )
+    document = (await http.get("/v1/cluster")).json()
+    assert document == {
+        "object": "cluster",
+        "replicas": 1,
+        "scorers": 0,
+        **msgspec.to_builtins(controller.numbers),
+    }
+    assert document["tenants"] == {"me": {"programs": 1, "tokens": 90}}
 
 
 async def test_usage_counts_all_tokens(

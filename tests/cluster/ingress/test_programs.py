@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, get_args
 
 import openai
 import pytest
@@ -11,10 +11,11 @@ import pytest
 from cluster.ingress.solution import Solution
 from cluster.ingress.solving import Solver
 from dynasor.answers import Answer
+from dynasor.budget.effort import Effort
 from dynasor.certaindex import Vote
 from dynasor.inputs import Submit
 from dynasor.query import Query
-from dynasor.result import Result
+from dynasor.result import Result, StopReason
 from tests.cluster.ingress.fakes import FakeController
 
 USER: Any = [{"role": "user", "content": "2+2?"}]
@@ -127,15 +128,61 @@ async def test_the_handle_returns_the_same_solution(
     assert reply.program == solution.program.model_dump(mode="json")
 
 
-async def test_a_program_cut_before_it_began_is_empty(
+async def test_an_effort_is_the_programs(
     client: openai.AsyncOpenAI, controller: FakeController
 ) -> None:
+    async def efforts(**request: Any) -> list[Any]:
+        for effort in get_args(Effort):
+            await client.chat.completions.create(messages=USER, reasoning_effort=effort, **request)
+        return [submit.query.program.terms.effort for submit in controller.submits]
+
+    assert await efforts(model="abacus:self-consistency") == list(get_args(Effort))
+    controller.submits.clear()
+    body = {"program": {"max_branches": 3, "effort": None}}
+    assert await efforts(model="abacus", extra_body=body) == list(get_args(Effort))
+
+
+async def test_the_same_effort_may_be_given_twice(
+    client: openai.AsyncOpenAI, controller: FakeController
+) -> None:
+    await client.chat.completions.create(
+        model="abacus",
+        messages=USER,
+        reasoning_effort="low",
+        extra_body={"program": {"effort": "low"}},
+    )
+    assert controller.submits[0].query.program.terms.effort == "low"
+
+
+@pytest.mark.parametrize("stop", ["price", "budget"])
+async def test_a_program_that_was_cut_shows_the_chain_that_ended(
+    client: openai.AsyncOpenAI, controller: FakeController, stop: StopReason
+) -> None:
     async def reply(submit: Submit) -> Result:
-        return controller.result(submit, stop="deadline")
+        four = Answer("4", "4")
+        cut = controller.branch(0, "2+", finish="stopped")
+        whole = controller.branch(1, "2+2=4\n</think>\n\\boxed{4}", answer=four)
+        return controller.result(submit, branches=[cut, whole], stop=stop, answer=four, chosen=1)
+
+    controller.reply = reply
+    answer: Any = await client.chat.completions.create(
+        model="abacus:self-consistency", messages=USER
+    )
+    choice = answer.choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("\\boxed{4}", "stop")
+    assert (answer.program["stop"], answer.program["answer"]) == (stop, "4")
+
+
+@pytest.mark.parametrize("stop", ["deadline", "budget"])
+async def test_a_program_cut_before_it_began_is_empty(
+    client: openai.AsyncOpenAI, controller: FakeController, stop: StopReason
+) -> None:
+    async def reply(submit: Submit) -> Result:
+        return controller.result(submit, stop=stop)
 
     controller.reply = reply
     answer: Any = await client.chat.completions.create(
         model="abacus:self-consistency", messages=USER
     )
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("", "length")
-    assert answer.program["stop"] == "deadline" and answer.program["answer"] is None
+    assert answer.program["stop"] == stop and answer.program["answer"] is None
