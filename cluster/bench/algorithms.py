@@ -25,7 +25,7 @@ from cluster.bench.outcomes import Outcome, body, outcome
 from cluster.bench.report import statements, tables
 from cluster.bench.results import Check, Results
 from cluster.bench.rows import ROWS, Row, read_sheet
-from cluster.bench.stats import machine_load
+from cluster.bench.stats import as_objects, machine_load
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,11 +104,11 @@ def _document(
         "arguments": {**vars(args), "out": str(args.out), "rows": str(args.rows)},
         "machine": load,
         "rows": [row.model_dump() for row in results.rows],
-        "summary": {name: _named(asdict(found)) for name, found in results.figures.items()},
+        "summary": {name: as_objects(asdict(found)) for name, found in results.figures.items()},
         "expectations": [
             {
                 **check.expectation.model_dump(exclude_none=True),
-                "value": _named(check.value),
+                "value": as_objects(check.value),
                 "met": check.met,
                 "clear": check.clear,
             }
@@ -117,15 +117,6 @@ def _document(
         "trials": [asdict(trial) for trial in progress.results],
         "failures": [asdict(failure) for failure in progress.failures],
     }
-
-
-def _named(value: Any) -> Any:
-    """With named tuples as objects, which JSON would make lists."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: _named(item) for key, item in value.items()}
-    return value
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +32,24 @@ class Reply(NamedTuple):
 
     document: dict[str, Any]
     latency_s: float
+
+
+class Lanes(httpx.AsyncBaseTransport):
+    """Many connection pools, used in turn. One pool looks at all its connections, and for each of
+    them at all others, whenever a request comes or goes: a hundred in one take 4 ms each time."""
+
+    def __init__(self, count: int) -> None:
+        limits = httpx.Limits(max_connections=None)
+        context = ssl.create_default_context()
+        self._lanes = [httpx.AsyncHTTPTransport(context, limits=limits) for _ in range(count)]
+        self._next = itertools.cycle(self._lanes)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await next(self._next).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for lane in self._lanes:
+            await lane.aclose()
 
 
 @asynccontextmanager

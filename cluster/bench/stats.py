@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,15 @@ def bootstrap_means(columns: Values, seed: int, resamples: int) -> Values:
     counts = np.random.default_rng(seed).multinomial(n, [1 / n] * n, size=resamples)
     means: Values = counts @ columns / n
     return means
+
+
+def as_objects(value: Any) -> Any:
+    """With named tuples as objects, which JSON would make lists."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: as_objects(item) for key, item in value.items()}
+    return value
 
 
 def machine_load() -> str:

@@ -28,7 +28,7 @@ from cluster.bench.core.measure import Measured, measure
 from cluster.bench.core.meter import Cost
 from cluster.bench.core.steady import Load, Size
 from cluster.bench.options import names, natural, numbers, positive
-from cluster.bench.stats import machine_load, markdown_table, percentile
+from cluster.bench.stats import as_objects, machine_load, markdown_table, percentile
 
 GOAL_US = 20.0
 """CPU time of a branch event, at most, at the largest size."""
@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted")
     print(f"\nMachine: {began}.\n\n{report(found)}")
     if args.out is not None:
-        args.out.write_text(json.dumps([asdict(item) for item in found], indent=1) + "\n")
+        args.out.write_text(
+            json.dumps([as_objects(asdict(item)) for item in found], indent=1) + "\n"
+        )
     largest = [item for item in found if item.load.size == max(f.load.size for f in found)]
     return 0 if found and all(item.event_cost_us <= GOAL_US for item in largest) else 1
 

@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 import httpx
 
-from cluster.bench.client import Reply, RequestFailed, chat, connect, first_model, health
+from cluster.bench.client import Lanes, Reply, RequestFailed, chat, connect, first_model, health
 from cluster.bench.load.arrivals import Arrival
 from cluster.bench.load.mix import Kind
 from cluster.models.abacus.problems import Problem
 from cluster.models.abacus.reasoner import THINK_HARD
 from dynasor.answers.equal import equal
 
-CONNECTIONS = 4096
-"""More than are ever open: a query never waits for a connection."""
+LANES = 64
+"""Connection pools; several hundred queries are in progress at once when there is overload."""
 
 LOOK_EVERY_S = 0.2
 TOO_MANY_REQUESTS = 429
@@ -145,7 +145,7 @@ async def asker(url: str, model: str | None, limit_s: float) -> AsyncIterator[As
     Raises:
         RequestFailed: there is no server, or it lists no models.
     """
-    async with connect(url, CONNECTIONS) as client:
+    async with connect(url, LANES, Lanes(LANES)) as client:
         yield Asker(client, model or await first_model(client), limit_s)
 
 

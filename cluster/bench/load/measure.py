@@ -22,8 +22,8 @@ from cluster.bench.load.arrivals import (
     queries,
 )
 from cluster.bench.load.asking import Asked, Asker, asker, in_turn
-from cluster.bench.load.mix import Kind, Mix
-from cluster.bench.stats import mean, percentile
+from cluster.bench.load.mix import Mix
+from cluster.bench.stats import as_objects, mean, percentile
 from cluster.models.abacus.problems import make_problems
 
 ALONE_POLICY = "even"
@@ -116,7 +116,7 @@ def log_to(file: TextIO | None) -> Note:
 
     def note(kind: str, what: dict[str, Any]) -> None:
         if file is not None:
-            file.write(json.dumps({"line": kind, **what}, default=_plain) + "\n")
+            file.write(json.dumps({"line": kind, **as_objects(what)}, default=_plain) + "\n")
             file.flush()
 
     return note
@@ -202,7 +202,7 @@ def _short(run: PointRun) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Kind | Mix):
+    if isinstance(value, Mix):
         return value.model_dump()
     if isinstance(value, Path):
         return str(value)

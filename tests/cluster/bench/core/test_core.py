@@ -85,7 +85,10 @@ def test_main_prints_a_table_writes_a_file_and_exits_by_the_goal(capsys, tmp_pat
     out = tmp_path / "core.json"
     options = ["--policies", "beta", "--sizes", "1000,100", "--out", str(out)]
     assert bench.main(options) == 0
-    assert [item["load"]["size"] for item in json.loads(out.read_text())] == [[100], [1000]]
+    assert [item["load"]["size"] for item in json.loads(out.read_text())] == [
+        {"branches": 100},
+        {"branches": 1000},
+    ]
     assert "| beta 1,000" in capsys.readouterr().out
     monkeypatch.setattr(bench, "GOAL_US", 18.0)
     assert bench.main(options) == 1
