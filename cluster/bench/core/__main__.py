@@ -78,7 +78,7 @@ def report(found: Sequence[Measured]) -> str:
     """Tables and verdicts, as markdown."""
     header = (
         "policy, order, branches", "programs", "live", "µs / event", "median", "least to most",
-        "growth", "end + start", "submission", "door", "tick, life", "GC", "kB / branch",
+        "growth", "end + start", "submission", "door", "tick, life", "GC", "pause", "kB / branch",
     )  # fmt: skip
     table = markdown_table(header, [_row(item) for item in found])
     verdicts = [_verdict(group) for group in _groups(found)]
@@ -86,7 +86,9 @@ def report(found: Sequence[Measured]) -> str:
         "µs of CPU time. An event is an entry of a report or a start; µs / event shares all CPU "
         "time among them, all repeats together; median, least and most are of the repeats. "
         "growth: per entry of a run that goes on; end + start: per end and start, the ends of "
-        "programs included; the others: per call. A collection counts towards the call it strikes."
+        "programs included; the others: per call. GC: share of garbage collection, which counts "
+        "towards the call it strikes; pause: the longest one, ms. kB: of the process, the driver's "
+        "replicas included."
     )
     return "\n\n".join([table, notes, *verdicts])
 
@@ -95,13 +97,13 @@ def _measured(load: Load, args: argparse.Namespace) -> Measured:
     """In a process of its own, whose memory and garbage are that load's; profiled, in this one."""
     if args.profile:
         profile = cProfile.Profile()
-        found = measure(load, args.events, args.repeats, profile)
+        found = measure(load, args.events, args.repeats, args.gc_every, profile)
         print(f"\n{_name(load)}, times with the profiler's own cost:")
         pstats.Stats(profile).sort_stats("tottime").print_stats(SHOWN_FUNCTIONS)
         return found
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(measure, load, args.events, args.repeats, None).result()
+        return pool.submit(measure, load, args.events, args.repeats, args.gc_every).result()
 
 
 def _groups(found: Sequence[Measured]) -> list[list[Measured]]:
@@ -128,6 +130,7 @@ def _row(item: Measured) -> list[str]:
         f"{door.per_call_us:.1f}",
         f"{others.per_call_us:.1f}",
         f"{item.collecting:.0%}",
+        f"{item.pause_ms:.0f}",
         f"{item.bytes_per_branch / 1000:.1f}",
     ]
 
@@ -165,9 +168,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--policies", type=names, default="threshold,beta,value", help="one after the other")
     add("--orders", type=names, metavar="NAMES", help="of the queue; None: the core's default")
     add("--sizes", type=numbers, default="1000,10000,100000", help="live branches")
-    add("--events", type=positive, default=20_000, metavar="N", help="events of one repeat")
-    add("--repeats", type=positive, default=9, metavar="N", help="of each load")
+    add("--events", type=positive, default=20_000, metavar="N", help="of a repeat; or the branches")
+    add("--repeats", type=positive, default=5, metavar="N", help="of each load")
     add("--seed", type=natural, default=0, help="of lengths, answers and prompts")
+    add("--gc-every", type=positive, default=700, metavar="N", help="new objects a collection")
     add("--profile", action="store_true", help="where the time goes; makes all of it longer")
     add("--out", type=Path, metavar="FILE", help="also write all figures there, as JSON")
     return parser

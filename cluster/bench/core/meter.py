@@ -55,13 +55,14 @@ class Meter(AbstractContextManager["Meter"]):
 
     Attributes:
         costs: by kind of call, since the last `reset`.
-        collecting_s: CPU time of the collections in them.
+        collecting_s: CPU time of the collections in them; longest_s: of the longest one.
         profile: runs during timed calls; None: there is none.
     """
 
     profile: cProfile.Profile | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     collecting_s: float = 0.0
+    longest_s: float = 0.0
     _collection_began: float = 0.0
 
     def __enter__(self) -> Self:
@@ -80,7 +81,7 @@ class Meter(AbstractContextManager["Meter"]):
 
     def reset(self) -> None:
         """Forget what was measured."""
-        self.costs, self.collecting_s = {}, 0.0
+        self.costs, self.collecting_s, self.longest_s = {}, 0.0, 0.0
 
     def step(self, kind: str, entries: int, call: Callable[..., Step], *args: Any) -> Step:
         """Time one input to the core that carries so many entries of a report."""
@@ -108,7 +109,9 @@ class Meter(AbstractContextManager["Meter"]):
         if phase == "start":
             self._collection_began = time.process_time()
         else:
-            self.collecting_s += time.process_time() - self._collection_began
+            took_s = time.process_time() - self._collection_began
+            self.collecting_s += took_s
+            self.longest_s = max(self.longest_s, took_s)
 
 
 def count_starts(commands: Mapping[str, tuple[Any, ...]]) -> int:

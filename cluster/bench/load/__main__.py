@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--slo-scale", type=above_zero, default=3.0, metavar="X", help="deadline over time alone")
     add("--send-deadlines", action="store_true", help="as the queries' deadline_s; else only kept")
     add("--repeats-alone", type=positive, default=2, metavar="N", help="of each kind and level")
-    add("--clients", type=positive, default=32, metavar="N", help="for the capacity: enough of them")
+    add("--clients", type=positive, default=32, metavar="N", help="that measure the capacity")
     add("--capacity-s", type=above_zero, default=30.0, metavar="S", help="how long they do")
     add("--limit-s", type=above_zero, default=90.0, metavar="S", help="then a query is given up")
     add("--order", metavar="NAME", help="what the cluster's queue is set to, for the record")

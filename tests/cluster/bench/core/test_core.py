@@ -54,7 +54,7 @@ def test_equal_loads_are_equal():
 
 
 def test_measures_every_repeat():
-    found = measure(SMALL, events=300, repeats=2, profile=None)
+    found = measure(SMALL, events=300, repeats=2, gc_every=700)
     assert len(found.event_us) == 2
     assert min(found.event_us) <= found.event_cost_us <= max(found.event_us)
     assert found.branches >= 300
@@ -63,7 +63,7 @@ def test_measures_every_repeat():
 
 def made(branches: int, us: float, policy: str = "beta") -> Measured:
     cost = {"growth": Cost(calls=1, events=1, cpu_s=us / 1e6)}
-    return Measured(Load(Size(branches), policy), 1, branches, (us,), cost, 0.1, 5000.0)
+    return Measured(Load(Size(branches), policy), 1, branches, (us,), cost, 0.1, 2.0, 5000.0)
 
 
 def test_verdicts_compare_with_the_goal_and_the_logarithm():
