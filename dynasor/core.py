@@ -7,20 +7,26 @@ controller and the simulator drive the same object. Deterministic: equal inputs,
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Collection
 
-from dynasor.branch import Branch
+from dynasor.branch import GENERATE
+from dynasor.budget.market import ClusterMarket
+from dynasor.dispatch import Dispatcher
 from dynasor.errors import Overloaded
 from dynasor.fleet.fleet import Fleet
-from dynasor.fleet.replica import Run
-from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Reported, Submit, Tick
-from dynasor.messages import End, ReplicaInfo, Report, RunReport
+from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Learned, Reported, Submit, Tick
+from dynasor.intake import Intake
+from dynasor.learning import Learner
+from dynasor.messages import ReplicaInfo, Report
 from dynasor.policies import POLICIES, Verdict
 from dynasor.program import Program
-from dynasor.queue.order import Fcfs, Order
+from dynasor.queue.backlog import Backlog, Door, Load
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
+from dynasor.stats import Stats, TenantStats
 from dynasor.step import Step
+from dynasor.value.values import ValueModels
 
 
 class Core:
@@ -30,23 +36,32 @@ class Core:
         self,
         settings: CoreSettings,
         journal: Callable[[Input, float, Step], None] | None = None,
-        order: Order | None = None,
     ) -> None:
         self.settings = settings
         self.programs: dict[str, Program] = {}
         self._fleet = Fleet(settings)
-        self._order = order or Fcfs()
+        self._learner = Learner(settings.explore_share)
+        self._dispatcher = Dispatcher(settings, self._fleet, self._learner)
+        self._market = ClusterMarket(settings.price, self._room)
+        self._intake = Intake(
+            self.programs,
+            self._fleet,
+            self._dispatcher,
+            self._learner,
+            self._market.rate,
+            max_losses=settings.max_losses,
+        )
+        self._backlog = Backlog()
+        self._door = Door(settings.queue, settings.max_programs)
         self._journal = journal
         self._arrivals = 0
         self._timers: list[tuple[float, int, str]] = []
-        self._dirty: dict[str, None] = {}
-        self._queued: dict[str, Program] = {}
         self._results: list[Result] = []
         self._progress: list[Progress] = []
 
     def submit(self, submission: Submit, now: float) -> Step:
         """Take a query. Raises Overloaded, ValueError (a query id in use); nothing changes then."""
-        self.check_room(submission)
+        self.check_room(submission, now)
         return self.handle(submission, now)
 
     def cancel(self, query_id: str, now: float) -> Step:
@@ -77,7 +92,9 @@ class Core:
     def wake_at(self) -> float | None:
         """When `tick` has something to do, if nothing happens before; None: never."""
         times = [self._timers[0][0]] if self._timers else []
-        times += [self._fleet.expires_at] if self._fleet.expires_at is not None else []
+        times += [self._market.due_at] if self._market.moves or self._dispatcher.paused else []
+        for at in (self._fleet.expires_at, self._dispatcher.wake_at):
+            times += [at] if at is not None else []
         return min(times, default=None)
 
     @property
@@ -87,12 +104,12 @@ class Core:
 
     def serving(self, service: str) -> int:
         """Replicas that live and offer a service."""
-        return sum(service in there.info.services for there in self._fleet.replicas.values())
+        return self._fleet.serving(service)
 
     @property
     def runs(self) -> int:
         """Runs whose end no replica has reported yet."""
-        return sum(len(replica.runs) for replica in self._fleet.replicas.values())
+        return self._fleet.runs
 
     @property
     def report_period_s(self) -> float:
@@ -100,12 +117,45 @@ class Core:
         ``reports_per_s``."""
         return max(1, len(self.replicas)) / self.settings.reports_per_s
 
-    def check_room(self, submission: Submit) -> None:
+    @property
+    def values(self) -> ValueModels:
+        """What traffic has taught about the worth of compute."""
+        return self._market.values
+
+    def stats(self) -> Stats:
+        """Numbers about all of it."""
+        cluster, tenants = self._dispatcher.ledger.cluster, self._dispatcher.ledger.tenants
+        waiting = sum(len(program.waiting) for program in self.programs.values())
+        programs = Counter(program.terms.tenant for program in self.programs.values())
+        return Stats(
+            price=self._market.price,
+            token_rate=self._market.rate.per_s,
+            wait_s=self._load.wait_s,
+            programs=len(self.programs),
+            waiting=waiting,
+            running=self.runs,
+            explored=self._learner.explored,
+            granted=cluster.granted,
+            used=cluster.used,
+            returned=cluster.returned,
+            placements=self._fleet.routing.placements,
+            prefix_best=self._fleet.routing.best_tokens,
+            prefix_achieved=self._fleet.routing.achieved_tokens,
+            moves=self._fleet.moved,
+            preempted=self._fleet.preempted,
+            tenants={
+                name: TenantStats(programs[name], account.used) for name, account in tenants.items()
+            },
+        )
+
+    def check_room(self, submission: Submit, now: float) -> None:
         """Whether `submit` would take it. Raises what `submit` raises."""
         if submission.query_id in self.programs:
             raise ValueError(f"query id {submission.query_id!r} is in use")
-        if len(self.programs) >= self.settings.max_programs:
-            raise Overloaded(self.settings.max_programs, retry_after_s=1.0)
+        deadline_s = submission.query.program.terms.deadline_s
+        refusal = self._door.check(self._load, deadline_s)
+        if refusal is not None:
+            raise Overloaded(refusal.reason, refusal.retry_after_s)
 
     def handle(self, event: Input, now: float) -> Step:
         """Take one input of any kind; what the other verbs and a replay call."""
@@ -115,16 +165,18 @@ class Core:
             case Cancel(query_id):
                 if query_id in self.programs:
                     self._close(self.programs[query_id], "cancelled", now)
-                    self._dirty[query_id] = None
+                    self._intake.changed[query_id] = None
             case Attach(replica, info):
-                self._lose(replica)
+                self._intake.lose(replica, now)
                 self._fleet.attach(replica, info, now)
             case Detach(replica):
-                self._lose(replica)
+                self._intake.lose(replica, now)
             case Heard(replica):
                 self._fleet.heard(replica, now)
             case Reported(replica, report) if self._fleet.heard(replica, now):
-                self._take_report(replica, report)
+                self._intake.report(replica, report, now)
+            case Learned(document):
+                self._market.values = ValueModels.from_document(document)
             case Tick():
                 self._expire(now)
         self._settle(now)
@@ -136,81 +188,24 @@ class Core:
     def _submit(self, event: Submit, now: float) -> None:
         spec = event.query.program
         name = spec.policy or self.settings.policy
-        policy = POLICIES.get(name, "policy")
+        kind = POLICIES.get(name, "policy")
+        policy = kind(spec.policy_params or kind.Params())
         program = Program(
             submitted=event,
             arrival=self._arrivals,
             algorithm=spec.build(),
-            policy=policy(spec.policy_params or policy.Params()),
+            policy=policy,
+            market=self._market,
+            account=self._dispatcher.ledger.open(spec.terms),
             submitted_at=now,
+            explored=policy.learns and self._learner.explores(self._arrivals),
         )
         self._arrivals += 1
         self.programs[program.id] = program
-        self._dirty[program.id] = None
+        self._intake.changed[program.id] = None
         if program.deadline_at is not None:
             early = min(self.settings.settle_s, (program.deadline_at - now) / 2)
             self._set_timer(program.deadline_at - early, program)
-
-    def _take_report(self, replica: str, report: Report) -> None:
-        if any(self._has_gap(replica, news) for news in report.runs):
-            # Tokens are missing that nobody will send again: the replica has to start anew.
-            self._lose(replica)
-            self._fleet.reset(replica)
-            return
-        for news in report.runs:
-            self._take_news(replica, news)
-
-    def _has_gap(self, replica: str, news: RunReport) -> bool:
-        run = self._fleet.run(replica, news.run)
-        _, branch = self._branch_of(run) if run is not None else (None, None)
-        return branch is not None and news.start > len(branch.tokens)
-
-    def _take_news(self, replica: str, news: RunReport) -> None:
-        run = self._fleet.run(replica, news.run)
-        if run is None:
-            return
-        program, branch = self._branch_of(run)
-        if program is not None and branch is not None:
-            if branch.extend(news.start, news.tokens) or news.measured is not None:
-                program.grow(branch, news.measured)
-            self._dirty[program.id] = None
-            if news.end is not None:
-                self._end_run(program, branch, news.end)
-        if news.end is not None:
-            self._fleet.end_run(replica, news.run)
-
-    def _end_run(self, program: Program, branch: Branch, end: End) -> None:
-        branch.run = None
-        branch.cached_tokens += end.cached_tokens
-        branch.read_tokens += end.read_tokens
-        match end.reason:
-            case "stop" | "step" | "length" | "error":
-                program.finish(branch, end.reason, end)
-            case "lease" | "stopped" if branch.dropped:
-                program.finish(branch, "stopped", end)
-            case "lease" | "stopped":
-                branch.end = end
-
-    def _lose(self, replica: str) -> None:
-        """Runs of a replica that is gone wait for another, with the tokens they had reported."""
-        for run in self._fleet.detach(replica):
-            program, branch = self._branch_of(run)
-            if program is not None and branch is not None:
-                branch.run = None
-                branch.losses += 1
-                if branch.dropped:
-                    program.finish(branch, "stopped", branch.end)
-                elif branch.losses > self.settings.max_losses:
-                    # Perhaps it is this branch that kills them.
-                    message = f"its replica was lost {branch.losses} times (max_losses)"
-                    program.finish(branch, "error", End("error", message=message))
-                self._dirty[program.id] = None
-
-    def _branch_of(self, run: Run) -> tuple[Program | None, Branch | None]:
-        """Whose run it is; None when that program has ended, whoever has its id now."""
-        program = self.programs.get(run.program)
-        branch = program.branches.get(run.branch) if program is not None else None
-        return (program, branch) if branch is not None and branch.run == run.id else (None, None)
 
     def _expire(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
@@ -218,24 +213,34 @@ class Core:
             program = self.programs.get(query_id)
             if program is not None and program.arrival == arrival:
                 self._close(program, "deadline", now)
-                self._dirty[query_id] = None
+                self._intake.changed[query_id] = None
         for replica in self._fleet.expired(now):
-            self._lose(replica)
+            self._intake.lose(replica, now)
 
     def _settle(self, now: float) -> None:
         """Bring every program that changed up to date, then fill free slots."""
-        dirty, self._dirty = self._dirty, {}
-        for query_id in dirty:
-            if query_id in self.programs:
-                self._advance(self.programs[query_id], now)
-        self._place()
+        if now >= self._market.due_at:
+            self._follow_demand(now)
+        while True:
+            for query_id in self._intake.take_changed():
+                if query_id in self.programs:
+                    self._advance(self.programs[query_id], now)
+            for program in self._dispatcher.place(self.programs, now):
+                # While something runs, tokens may come back.
+                if not program.running:
+                    self._close(program, "budget", now)
+                    self._intake.changed[program.id] = None
+            if not self._intake.changed:
+                break
+        for program, branch in self._intake.take_due():
+            if branch.run is not None and program.stop is None and program.renews():
+                self._dispatcher.renew(program, branch, now)
 
     def _advance(self, program: Program, now: float) -> None:
         """Let the policy decide on a program that changed, and carry out what it says."""
-        renewed = False
         if program.stop is None:
+            self._learner.watch(program)
             verdict, wants_more = _granted(program)
-            renewed = program.renews()
             if program.fault:
                 self._close(program, "failed", now)
             elif verdict.stop is not None:
@@ -245,16 +250,35 @@ class Core:
         if program.stop is not None:
             self._conclude_if_settled(program, now)
             return
-        for branch in program.running:
-            if branch.dropped:
-                self._fleet.stop(branch)
-            elif renewed:
-                self._fleet.renew(branch)
-        if program.waiting:
-            self._queued[program.id] = program
+        for branch in program.take_dropped():
+            self._fleet.stop(branch)
+        standing = self._learner.standing(program)
+        self._dispatcher.enqueue(program, standing)
+        running = len(program.running) * standing.serial_tokens
+        self._backlog.set(program.id, standing.remaining_tokens - running)
         if program.submitted.watched and now - program.shown_at >= self.settings.progress_period_s:
             program.shown_at = now
             self._progress.append(program.progress(now))
+
+    def _follow_demand(self, now: float) -> None:
+        """Let the price follow those who wait, and ask again who was told to wait for another."""
+        waiting, running = self._dispatcher.waiting, self.runs
+        self._market.update(waiting, len(self.programs) - waiting, (), now)
+        if waiting and running and self._market.rate.per_s:
+            self._dispatcher.token_rate = self._market.rate.per_s / running
+        self._intake.changed.update(self._dispatcher.paused)
+        if not waiting:
+            for run in self._fleet.moves(now):
+                self._fleet.stop(self.programs[run.program].branches[run.branch])
+
+    def _room(self) -> int:
+        """Branches that could start now without making anybody wait."""
+        return 0 if self._dispatcher.waiting else self._fleet.free_slots(GENERATE)
+
+    @property
+    def _load(self) -> Load:
+        wait_s = self._backlog.wait_s(self._market.rate.per_s)
+        return Load(len(self.programs), self._dispatcher.unstarted, wait_s)
 
     def _close(self, program: Program, reason: StopReason, now: float) -> None:
         """Take back all compute of a program; its result follows when its runs have ended."""
@@ -264,10 +288,10 @@ class Core:
         program.settle_until = now + self.settings.settle_s
         if program.deadline_at is not None:
             program.settle_until = max(now, min(program.settle_until, program.deadline_at))
-        running = program.running
-        if running:
+        self._dispatcher.leave(program)
+        if program.running:
             self._set_timer(program.settle_until, program)
-        for branch in running:
+        for branch in program.running.values():
             self._fleet.stop(branch)
 
     def _set_timer(self, at: float, program: Program) -> None:
@@ -275,36 +299,22 @@ class Core:
         heapq.heappush(self._timers, (at, program.arrival, program.id))
 
     def _conclude_if_settled(self, program: Program, now: float) -> None:
-        for branch in program.waiting:
+        for branch in list(program.waiting.values()):
             program.finish(branch, "stopped", branch.end)
         assert program.settle_until is not None, "set when the program was closed"
         if program.running and now < program.settle_until:
             return
-        for branch in program.running:
+        for branch in list(program.running.values()):
+            used = 0 if branch.kind == "score" else branch.new_tokens
+            self._dispatcher.settle(program, branch, used, now)
             program.finish(branch, "stopped")
         self._results.append(program.result(now))
         self._fleet.close(program.id)
+        self._learner.program_ended(program, self.values)
+        self._backlog.drop(program.id)
+        if program.first_run_at is not None:
+            self._market.stayed(now - program.first_run_at)
         del self.programs[program.id]
-        self._queued.pop(program.id, None)
-
-    def _place(self) -> None:
-        """Place waiting branches, program by program in queue order, while there is room.
-
-        The head of the queue is never overtaken: a branch that fits nowhere now goes first when
-        room appears. Services have queues of their own.
-        """
-        free = self._fleet.free_services
-        for program in sorted(self._queued.values(), key=self._order.key) if free else ():
-            renewed = program.renews()
-            for branch in program.waiting:
-                if branch.service not in free or (branch.runs and not renewed):
-                    continue
-                if not self._fleet.place(program, branch):
-                    free.remove(branch.service)
-            if not free:
-                return
-            if not program.waiting:
-                del self._queued[program.id]
 
     def _take_step(self) -> Step:
         step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))

@@ -25,15 +25,15 @@ class InvalidField(ValueError):
 
 
 class Overloaded(RuntimeError):
-    """The cluster holds as many programs as it is set to; try again after ``retry_after_s``."""
+    """The cluster can't take the query now; try again after ``retry_after_s``."""
 
-    def __init__(self, limit: int, retry_after_s: float) -> None:
-        super().__init__(f"{limit} programs are in progress already (controller.max_programs)")
-        self.limit = limit
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.retry_after_s = retry_after_s
 
-    def __reduce__(self) -> tuple[type[Overloaded], tuple[int, float]]:
-        return Overloaded, (self.limit, self.retry_after_s)
+    def __reduce__(self) -> tuple[type[Overloaded], tuple[str, float]]:
+        return Overloaded, (self.reason, self.retry_after_s)
 
 
 def first_invalid(error: ValidationError, prefix: str = "", allowed: Any = None) -> InvalidField:

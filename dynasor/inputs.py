@@ -66,11 +66,17 @@ class Reported(msgspec.Struct, frozen=True, tag="report"):
     report: Report
 
 
+class Learned(msgspec.Struct, frozen=True, tag="learned"):
+    """What traffic has taught before: value models as `ValueModels.document` gives them."""
+
+    document: dict[str, Any]
+
+
 class Tick(msgspec.Struct, frozen=True, tag="tick"):
     """Time has passed."""
 
 
-Input = Submit | Cancel | Attach | Detach | Heard | Reported | Tick
+Input = Submit | Cancel | Attach | Detach | Heard | Reported | Learned | Tick
 
 
 def to_plain(value: Any) -> Any:

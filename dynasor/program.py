@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dynasor.algorithms import Algorithm, Best, StopHint
 from dynasor.branch import Branch
+from dynasor.budget.accounts import Account
 from dynasor.certaindex import Certaindex
 from dynasor.fleet.prefix import block_hashes
 from dynasor.inputs import Submit
 from dynasor.messages import End
-from dynasor.policies import Policy, Verdict
+from dynasor.policies import Market, Policy, Verdict
 from dynasor.result import Progress, Result, StopReason, TokenCount
-from dynasor.work import Drop, Dropped, Finish, Generate, Grew, Measured, Score, Started, WorkItem
+from dynasor.starting import begin
+from dynasor.terms import Terms
+from dynasor.value.episode import Family
+from dynasor.work import (
+    Drop,
+    Dropped,
+    Event,
+    Finish,
+    Generate,
+    Grew,
+    Measured,
+    Score,
+    Started,
+    WorkItem,
+)
 
 T = TypeVar("T")
 
@@ -28,10 +43,21 @@ class Program:
 
     Attributes:
         arrival: running number of its submission.
+        market: the cluster as policies see it.
+        account: its tokens.
+        explored: it is run to its cap, whatever its policy says, to learn from it.
         stop: why it ends; None: it goes on.
         settle_until: when its result is given at the latest, once it ends.
+        first_run_at: when its first branch got its first lease; None: none has.
         shown_at: when progress was last reported.
         fault: what its algorithm or policy raised.
+        stop_hint: its algorithm's, with the units that its effort allows.
+        family: programs like it.
+        started: units of its algorithm's knob that have begun.
+        generated: tokens of all branches.
+        read: tokens that judges read for it.
+        branches: all there were, by number; of them, ``running`` hold a run and ``waiting`` want
+            one, those whose service has room first come, first served.
         prompt_blocks: hashes of the prompt's blocks, by block size.
     """
 
@@ -39,13 +65,32 @@ class Program:
     arrival: int
     algorithm: Algorithm[Any, Any]
     policy: Policy
+    market: Market
+    account: Account
     submitted_at: float
-    branches: dict[int, Branch] = field(default_factory=dict)
+    explored: bool = False
     stop: StopReason | None = None
     settle_until: float | None = None
+    first_run_at: float | None = None
     shown_at: float = float("-inf")
     fault: str = ""
+    stop_hint: StopHint = field(init=False)
+    family: Family = field(init=False)
+    started: int = 0
+    generated: int = 0
+    read: int = 0
+    branches: dict[int, Branch] = field(default_factory=dict)
+    running: dict[int, Branch] = field(default_factory=dict)
+    waiting: dict[int, Branch] = field(default_factory=dict)
     prompt_blocks: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _certaindex: Certaindex | None = None
+    _dropped: list[Branch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        spec = self.submitted.query.program
+        hint = self.algorithm.stop_hint
+        self.stop_hint = hint._replace(most=spec.terms.level.cap(hint.most))
+        self.family = Family(self.submitted.model, spec.algorithm, spec.terms.tag)
 
     @property
     def id(self) -> str:
@@ -56,39 +101,36 @@ class Program:
         return self.submitted.prompt
 
     @property
-    def stop_hint(self) -> StopHint:
-        return self.algorithm.stop_hint
+    def terms(self) -> Terms:
+        return self.submitted.query.program.terms
 
     @property
-    def started(self) -> int:
-        return sum(branch.item.units for branch in self.branches.values())
+    def max_disagreement(self) -> float | None:
+        return self.terms.contract
 
     @property
     def active(self) -> int:
-        return sum(branch.finish is None for branch in self.branches.values())
+        return len(self.running) + len(self.waiting)
 
     @property
-    def running(self) -> list[Branch]:
-        return [branch for branch in self.branches.values() if branch.run is not None]
-
-    @property
-    def waiting(self) -> list[Branch]:
-        return [branch for branch in self.branches.values() if branch.waiting]
-
-    @property
-    def generated(self) -> int:
-        return sum(len(branch.tokens) for branch in self.branches.values())
+    def spent(self) -> int:
+        """Tokens computed for it beyond its prompt."""
+        return self.generated + self.read
 
     @property
     def deadline_at(self) -> float | None:
-        deadline_s = self.submitted.query.program.terms.deadline_s
+        deadline_s = self.terms.deadline_s
         return None if deadline_s is None else self.submitted_at + deadline_s
 
     def certaindex(self) -> Certaindex:
-        return self._asked(self.algorithm.certaindex, Certaindex())
+        if self._certaindex is None:
+            self._certaindex = self._asked(self.algorithm.certaindex, Certaindex())
+        return self._certaindex
 
     def verdict(self) -> Verdict:
-        """What the policy grants now."""
+        """What the policy grants now; everything if the program is explored."""
+        if self.explored:
+            return Verdict(None)
         return self._asked(lambda: self.policy.verdict(self), Verdict(0))
 
     def renews(self) -> bool:
@@ -124,19 +166,45 @@ class Program:
         """
         return self._asked(lambda: self._accept(allowance), False)
 
-    def grow(self, branch: Branch, measured: Measured | None) -> None:
-        """The branch has more tokens; its algorithm learns of it if it follows."""
+    def placed(self, branch: Branch, now: float) -> None:
+        """A waiting branch has a run now."""
+        if self.first_run_at is None:
+            self.first_run_at = now
+        del self.waiting[branch.id]
+        self.running[branch.id] = branch
+
+    def pause(self, branch: Branch, end: End | None = None) -> None:
+        """A running branch waits again: its lease or its replica is gone."""
+        branch.run, branch.end = None, end
+        del self.running[branch.id]
+        self.waiting[branch.id] = branch
+
+    def grow(self, branch: Branch, new: int, measured: Measured | None) -> bool:
+        """The branch has ``new`` more tokens; its algorithm learns of it if it follows.
+
+        Returns:
+            Whether it learned something.
+        """
+        self.generated += new
         if measured is not None:
             branch.measure(measured)
         item = branch.item
-        if isinstance(item, Generate) and item.follow:
-            event = Grew(branch.id, len(branch.tokens), branch.measured)
-            self._asked(lambda: self.algorithm.observe(event), None)
+        if not isinstance(item, Generate) or not item.follow:
+            return False
+        self._observe(Grew(branch.id, len(branch.tokens), branch.measured))
+        return True
 
     def finish(self, branch: Branch, finish: Finish, end: End | None = None) -> None:
         """The branch has ended for good; the algorithm learns of it."""
         branch.run, branch.finish, branch.end = None, finish, end
-        self._asked(lambda: self.algorithm.observe(branch.finished), None)
+        self.running.pop(branch.id, None)
+        self.waiting.pop(branch.id, None)
+        self._observe(branch.finished)
+
+    def take_dropped(self) -> list[Branch]:
+        """Running branches that its algorithm has given up since the last call."""
+        dropped, self._dropped = self._dropped, []
+        return [branch for branch in dropped if branch.run is not None]
 
     def tokens(self) -> TokenCount:
         """Tokens spent so far, by kind."""
@@ -177,12 +245,20 @@ class Program:
         elapsed = now - self.submitted_at
         return Progress(self.id, self.certaindex(), views, self.generated, elapsed)
 
+    def answer_key(self) -> str | None:
+        """What it would answer now, as far as answers can be compared."""
+        answer = self._asked(self.algorithm.answer, Best(None, None)).answer
+        return None if answer is None else answer.key
+
     def _longest(self) -> int | None:
         chains = [branch for branch in self.branches.values() if branch.kind == "sample"]
         longest = max(chains, key=lambda b: (len(b.prefix) + len(b.tokens), -b.id), default=None)
         return None if longest is None else longest.id
 
     def _accept(self, allowance: int | None) -> bool:
+        cap = self.stop_hint.most
+        if cap is not None:
+            allowance = cap if allowance is None else min(allowance, cap)
         # What was accepted may make the algorithm want more at once, as dropping a branch does.
         while items := self._affordable(allowance):
             for item in items:
@@ -190,7 +266,7 @@ class Program:
                     self._drop(self.branches[item.branch])
                 else:
                     self._begin(item)
-        return next(self.algorithm.demand(), None) is not None
+        return self.started != cap and next(self.algorithm.demand(), None) is not None
 
     def _affordable(self, allowance: int | None) -> list[WorkItem]:
         items: list[WorkItem] = []
@@ -206,49 +282,24 @@ class Program:
     def _begin(self, item: Generate | Score) -> None:
         if item.branch in self.branches:
             raise ValueError(f"the algorithm starts branch {item.branch} twice")
-        branch = self._score(item) if isinstance(item, Score) else self._generate(item)
-        self.branches[item.branch] = branch
+        branch = begin(item, self.branches, self.submitted)
+        self.branches[item.branch] = self.waiting[item.branch] = branch
+        self.started += item.units
+        self._certaindex = None
         self.algorithm.observe(Started(item.branch))
 
     def _drop(self, branch: Branch) -> None:
         branch.dropped = True
+        self._certaindex = None
         self.algorithm.observe(Dropped(branch.id))
         if branch.waiting:
             self.finish(branch, "stopped", branch.end)
+        else:
+            self._dropped.append(branch)
 
-    def _score(self, item: Score) -> Branch:
-        target = self.branches[item.target]
-        return Branch(item, (*target.prefix, *target.tokens), limit=0)
-
-    def _generate(self, item: Generate) -> Branch:
-        inherited: tuple[int, ...] = ()
-        after, boundary = None, 0
-        if item.parent is not None:
-            parent = self.branches[item.parent]
-            at = len(parent.tokens) if item.at is None else item.at
-            if at > len(parent.tokens):
-                raise ValueError(f"branch {item.branch} shares {at} tokens of {len(parent.tokens)}")
-            inherited = (*parent.prefix, *parent.tokens[:at])
-            after = (parent.id, len(parent.tokens)) if item.show else None
-            boundary = max(0, at - parent.kept)
-        injections, most = self.submitted.injections, self.submitted.query.sampling.max_tokens
-        injected = injections[item.inject] if item.inject else ()
-        reserve = item.reserve + max(map(len, injections.values())) if item.reserve else 0
-        reserve = reserve if most is None else min(reserve, most // 2)
-        prefix = (*inherited, *injected)
-        limits = [item.max_tokens]
-        if most is not None:
-            # A chain's limit is that of all its pieces; a probe is a chain of its own.
-            limits.append(most if item.kind == "probe" else max(0, most - len(prefix) - reserve))
-        return Branch(
-            item=item,
-            prefix=prefix,
-            injected=len(injected),
-            unseen=boundary + len(injected),
-            limit=_least(limits),
-            reserve=reserve,
-            after=after,
-        )
+    def _observe(self, event: Event) -> None:
+        self._certaindex = None
+        self._asked(lambda: self.algorithm.observe(event), None)
 
     def _asked(self, question: Callable[[], T], otherwise: T) -> T:
         if self.fault:
@@ -258,7 +309,3 @@ class Program:
         except Exception as error:
             self.fault = f"{type(error).__name__}: {error}"
             return otherwise
-
-
-def _least(limits: Iterable[int | None]) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

@@ -70,7 +70,7 @@ class ProgramSpec:
     params: Params
     policy: str | None = None
     policy_params: Params | None = None
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
     answers: AnswerKind = "auto"
     phrases: Phrases = field(default_factory=Phrases)
     reference: Any = None

@@ -10,9 +10,10 @@ from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex
 from dynasor.work import BranchKind, Finish
 
-StopReason = Literal["complete", "certain", "deadline", "cancelled", "failed"]
-"""complete: all demanded work is done; certain: its policy called the answer settled; deadline:
-its time was over; cancelled: the client left; failed: no branch could be run, or
+StopReason = Literal["complete", "certain", "price", "budget", "deadline", "cancelled", "failed"]
+"""complete: all demanded work is done; certain: its policy called the answer settled; price: what
+more compute could improve was worth less than it costs; budget: its limit of tokens is reached;
+deadline: its time was over; cancelled: the client left; failed: no branch could be run, or
 its algorithm or policy has a defect."""
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from dynasor.budget.ledger import LimitSettings
+from dynasor.budget.price import PriceSettings
+from dynasor.fleet.settings import AdmissionSettings, BalanceSettings
 from dynasor.policies import POLICIES
+from dynasor.queue.settings import QueueSettings
 
 
 class PlacementSettings(BaseModel):
@@ -21,8 +25,16 @@ class PlacementSettings(BaseModel):
     )
     expected_tokens: int = Field(128, ge=1, description="tokens a branch is expected to generate")
     prefix_blocks: int = Field(
-        65_536, ge=1, description="blocks remembered per replica as probably in its prefix cache"
+        65_536,
+        ge=1,
+        description="most blocks remembered per replica as probably in its prefix cache; never "
+        "more than that cache holds",
     )
+    max_refusals: int = Field(
+        8, ge=1, description="replicas without room in the KV cache that are asked for one branch"
+    )
+    admission: AdmissionSettings = AdmissionSettings()
+    balance: BalanceSettings = BalanceSettings()
 
 
 class CoreSettings(BaseModel):
@@ -63,7 +75,17 @@ class CoreSettings(BaseModel):
     reports_per_s: float = Field(
         400, gt=0, le=100_000, description="reports the controller takes per second, all replicas"
     )
+    explore_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of programs that are run to their cap, where their policy learns what "
+        "compute is worth",
+    )
     placement: PlacementSettings = PlacementSettings()
+    queue: QueueSettings = QueueSettings()
+    limits: LimitSettings = LimitSettings()
+    price: PriceSettings = PriceSettings()
 
     @field_validator("policy")
     @classmethod

@@ -97,13 +97,9 @@ class Price:
         return 0.0 if self._log is None else math.exp(self._log)
 
     @property
-    def due_at(self) -> float | None:
-        """When it wants an update although nothing happens; None: it stays as it is."""
-        return None if self._log is None else self._updated_at + self._settings.period_s
-
-    def is_due(self, now: float) -> bool:
-        """Whether it is time for an update."""
-        return now >= self._updated_at + self._settings.period_s
+    def due_at(self) -> float:
+        """When the next update is worth its cost."""
+        return self._updated_at + self._settings.period_s
 
     def worth(self, demand: Demand, tokens_per_s: float) -> float:
         """What a token costs those who wait: where the price comes to rest."""

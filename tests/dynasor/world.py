@@ -7,11 +7,13 @@ The world asserts what a replica may rely on; a core that breaks it fails the te
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from dynasor.core import Core
+from dynasor.fleet.settings import AdmissionSettings
 from dynasor.inputs import Input, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import (
@@ -294,7 +296,7 @@ class World:
         attachment = 0
         if replica is not None:
             assert self.known(replica), "a start on a replica that is lost"
-            assert len(replica.open) < replica.info.slots, "more runs than slots"
+            assert len(replica.open) < _most_runs(replica), "more runs than the engine is to hold"
             length = len(owner.prompt) + len(start.prefix) + start.max_tokens
             assert length <= replica.info.max_model_len, "more than the context holds"
             replica.open.add(start.run)
@@ -340,7 +342,7 @@ class World:
                 replica.opened[program] = command
             case Start(run_id, program):
                 assert program in replica.opened, "a start of a program that was not opened"
-                assert len(replica.live) < replica.info.slots, "more runs than slots"
+                assert len(replica.live) < _most_runs(replica), "more runs than it is to hold"
                 done = len(command.generated)
                 replica.runs[run_id] = SimRun(command, command.lease, done, done)
             case Rate(run_id, program):
@@ -396,3 +398,8 @@ class World:
                     replica.open.discard(news.run)
         self.take(self.core.report(replica.id, report, self.now))
         assert known == (replica.attachment > 0)
+
+
+def _most_runs(replica: SimReplica) -> int:
+    """Its slots, and what may wait there to follow at once."""
+    return replica.info.slots + math.ceil(replica.info.slots * AdmissionSettings().max_extra_share)

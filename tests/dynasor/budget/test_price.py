@@ -42,7 +42,6 @@ class TestThePrice:
         price = Price(PriceSettings())
         run(price, demand(100), 10)
         assert run(price, demand(0, serving=0), 60, at=10) == 0.0
-        assert price.due_at is None
 
     @given(st.integers(1, 500), st.integers(1, 500))
     def test_rises_with_those_who_wait(self, some: int, more: int) -> None:

@@ -96,15 +96,15 @@ class TestQueue:
     def test_kv_room_is_not_promised_twice(self) -> None:
         there = World(lengths(40), lease_tokens=64)
         there.attach("a", kv_tokens=32 + 64 + 64)
-        there.submit(max_branches=3)
-        assert len(there.starts()) == 2, "one prompt and two leases fill it"
+        there.submit(max_branches=3, sampling={"max_tokens": 64})
+        assert len(there.starts()) == 2, "one prompt and two branches fill it"
         there.run()
         assert there.results["q"].tokens.kept == 120
 
     def test_the_prompt_is_charged_once_per_program(self) -> None:
         there = World(lengths(40), lease_tokens=16)
         there.attach("a", kv_tokens=100 + 4 * 16)
-        there.submit(prompt=100, max_branches=4)
+        there.submit(prompt=100, max_branches=4, sampling={"max_tokens": 16})
         assert len(there.starts()) == 4
 
     def test_a_lease_is_charged_no_further_than_the_branch_may_go(self) -> None:

@@ -43,7 +43,7 @@ class TestLostReplicas:
     def test_a_replica_that_leaves_is_replaced_at_once(self) -> None:
         there = world(lengths(100))
         there.attach("b", slots=8)
-        there.submit(max_branches=2, prompt=(1,) * 160)
+        there.submit(max_branches=2, prompt=(1,) * 640)
         there.steps(3)
         (gone,) = {placed.replica for placed in there.starts()}
         there.leave(gone)

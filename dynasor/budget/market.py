@@ -1,0 +1,61 @@
+"""The cluster's market for tokens, as policies see it: their price, the room, what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynasor.budget.price import Demand, Price, PriceSettings
+from dynasor.budget.rates import TokenRate
+from dynasor.value.values import ValueModels
+
+FADING = 0.05
+"""Weight of the newest program in the mean of how long they stay."""
+
+
+class ClusterMarket:
+    """Satisfies `dynasor.policies.Market`.
+
+    Attributes:
+        values: what traffic has taught about the worth of compute.
+        rate: what the cluster generates.
+        stay_s: how long programs stay from their first branch on, a fading mean.
+    """
+
+    def __init__(self, settings: PriceSettings, room: Callable[[], int]) -> None:
+        """``room`` says how many branches could start now without making anybody wait."""
+        self.values = ValueModels()
+        self.rate = TokenRate()
+        self.stay_s = 0.0
+        self._price = Price(settings)
+        self._room = room
+
+    @property
+    def price(self) -> float:
+        """Improvement of an answer, in chance of being the best, that a token has to buy."""
+        return self._price.per_token
+
+    @property
+    def room(self) -> int:
+        return self._room()
+
+    @property
+    def due_at(self) -> float:
+        """When the next update is worth its cost."""
+        return self._price.due_at
+
+    @property
+    def moves(self) -> bool:
+        """The price may change although nothing happens."""
+        return self.price > 0
+
+    def stayed(self, seconds: float) -> None:
+        """A program has ended that had its first branch so long ago."""
+        self.stay_s += (seconds - self.stay_s) * (FADING if self.stay_s else 1.0)
+
+    def update(self, waiting: int, serving: int, slacks_s: tuple[float, ...], now: float) -> None:
+        """Follow the demand: programs that wait for room, those that run, and for those waiting
+        with a deadline the time left after the work expected of them."""
+        self.rate.update(now, saturated=waiting > 0)
+        idle = self._room() > serving
+        demand = Demand(waiting, serving, slacks_s, self.stay_s, idle)
+        self._price.update(demand, self.rate.per_s, now)
