@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from dynasor.branch import GENERATE
+from dynasor.budget.ledger import Ledger
 from dynasor.budget.market import ClusterMarket
 from dynasor.dispatch import Dispatcher
 from dynasor.errors import Overloaded
@@ -122,9 +123,14 @@ class Core:
         """What traffic has taught about the worth of compute."""
         return self._market.values
 
+    @property
+    def ledger(self) -> Ledger:
+        """All token accounts."""
+        return self._dispatcher.ledger
+
     def stats(self) -> Stats:
         """Numbers about all of it."""
-        cluster, tenants = self._dispatcher.ledger.cluster, self._dispatcher.ledger.tenants
+        cluster, tenants = self.ledger.cluster, self.ledger.tenants
         waiting = sum(len(program.waiting) for program in self.programs.values())
         programs = Counter(program.terms.tenant for program in self.programs.values())
         return Stats(
@@ -196,7 +202,7 @@ class Core:
             algorithm=spec.build(),
             policy=policy,
             market=self._market,
-            account=self._dispatcher.ledger.open(spec.terms),
+            account=self.ledger.open(spec.terms),
             submitted_at=now,
             explored=policy.learns and self._learner.explores(self._arrivals),
         )
