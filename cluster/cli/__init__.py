@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     # Here, so that importing this package costs nothing.
     from cluster.cli.ask import add_parser as add_ask
     from cluster.cli.down import add_parser as add_down
+    from cluster.cli.replay import add_parser as add_replay
     from cluster.cli.status import add_parser as add_status
     from cluster.cli.up import add_parser as add_up
 
@@ -54,4 +55,5 @@ def _parser() -> argparse.ArgumentParser:
     add_up(commands)
     add_status(commands)
     add_down(commands)
+    add_replay(commands)
     return parser

@@ -1,0 +1,1 @@
+"""Recorded samples replayed through the real algorithm and the real policy."""

@@ -1,0 +1,95 @@
+"""Accuracy contracts: which stopping rule is proven to keep the answer of the full budget.
+
+Learn then test (Angelopoulos et al. 2021, arXiv 2110.01052): rules are ordered from the safest on
+and fixed in advance; each is tested on programs that were run to their cap; testing ends at the
+first rule that fails, so that one wrong proof among all has at most the chance ``1 - CONFIDENCE``.
+A test is a bet (Waudby-Smith and Ramdas 2023, arXiv 2010.09686): were the mean loss above ε, the
+capital ``Π (1 + λ (ε - loss))`` would not grow on the mean, and reach ``1/δ`` with chance δ at
+most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dynasor.value.mixture import Floats
+
+CONFIDENCE = 0.95
+"""Chance that a proof is right."""
+
+BETS = np.linspace(0.05, 0.95, 10)
+"""Shares of the most that can be bet; the capital is divided among them."""
+
+RECENT = 100
+"""Newest programs that are watched for drift."""
+
+LEVELS = np.concatenate([np.geomspace(1e-3, 0.5, 60), np.linspace(0.55, 1.0, 10)])
+"""Values of a bound."""
+
+
+class Certificate(NamedTuple):
+    """What is proven for one family, cap and ε.
+
+    Attributes:
+        rule: place of the boldest rule that is proven, among the ordered ones; None: none is.
+        bound: mean disagreement of that rule is at most this, with `CONFIDENCE`; 0 for none.
+        recent: its mean disagreement over the newest programs.
+        alarm: the newest programs contradict the proof: traffic has drifted, no rule is trusted.
+        programs: how many were looked at.
+    """
+
+    rule: int | None
+    bound: float
+    recent: float
+    alarm: bool
+    programs: int
+
+
+def certificate(losses: Floats, max_disagreement: float) -> Certificate:
+    """What is proven by these losses.
+
+    Args:
+        losses: in [0, 1], shape (programs, rules): the chance that the answer at the stop of a
+            rule is not the full one; oldest program first, safest rule first.
+        max_disagreement: ε.
+    """
+    proven: int | None = None
+    for rule in range(losses.shape[1]):
+        if not is_below(losses[:, rule], max_disagreement):
+            break
+        proven = rule
+    if proven is None:
+        return Certificate(None, 0.0, 0.0, False, len(losses))
+    chosen = losses[:, proven]
+    newest = chosen[-RECENT:]
+    recent = float(newest.mean())
+    bound = upper_bound(chosen)
+    if is_above(newest, max_disagreement):
+        return Certificate(None, bound, recent, True, len(losses))
+    return Certificate(proven, bound, recent, False, len(losses))
+
+
+def is_below(losses: Floats | Sequence[float], level: float) -> bool:
+    """Whether losses in [0, 1] prove that their mean is at most ``level``."""
+    if level >= 1.0:
+        return True
+    return _wins(level - np.asarray(losses), 1.0 / (1.0 - level))
+
+
+def is_above(losses: Floats | Sequence[float], level: float) -> bool:
+    """Whether losses in [0, 1] prove that their mean is above ``level``."""
+    return level > 0.0 and _wins(np.asarray(losses) - level, 1.0 / level)
+
+
+def upper_bound(losses: Floats | Sequence[float]) -> float:
+    """The least of `LEVELS` that the mean of losses in [0, 1] is proven to be below."""
+    return next((float(level) for level in LEVELS if is_below(losses, level)), 1.0)
+
+
+def _wins(advantages: Floats, most: float) -> bool:
+    """Whether the capital of all bets together has grown by ``1 / (1 - CONFIDENCE)``."""
+    capital = np.log1p(np.outer(most * BETS, advantages)).sum(axis=1)
+    return bool(np.logaddexp.reduce(capital) - np.log(len(BETS)) >= -np.log(1 - CONFIDENCE))

@@ -1,0 +1,194 @@
+"""The value of further units where their order matters: counted, by what is seen of a program."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dynasor.certaindex import Certaindex
+from dynasor.value.contract import Certificate, certificate
+from dynasor.value.episode import Episode, Moment
+from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook
+
+HORIZONS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Units that are looked ahead; a wave may be worth what no single unit is."""
+
+BINS = 8
+"""Of the share of the cap that is done, and of certaindex; certaindex 1 has one of its own."""
+
+LONGEST = 6
+"""Agreeing answers beyond which their number makes no difference."""
+
+PRIOR_MOMENTS = 8.0
+"""How many moments what is already believed of a state counts for."""
+
+WINDOW = 1000
+"""Newest programs that contracts are proven on."""
+
+TRUSTS = (0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8)
+"""What `believed` must say where the rules stop that contracts choose among, safest first."""
+
+State = tuple[int, int, int]
+
+
+class Tally(NamedTuple):
+    """Sums over moments: how many, how many gave the full answer, certaindex at their caps."""
+
+    moments: float = 0.0
+    agreed: float = 0.0
+    settled: float = 0.0
+
+    def plus(self, agreed: bool, settled: float) -> Tally:
+        return Tally(self.moments + 1, self.agreed + agreed, self.settled + settled)
+
+
+class MomentCounts:
+    """What one family's programs have shown.
+
+    Attributes:
+        tallies: by state and units ahead.
+        losses: of the newest programs, for each of `TRUSTS`: 1 where the answer at that rule's
+            stop was not the full one.
+        longest: most units that one has begun.
+    """
+
+    def __init__(self) -> None:
+        self.tallies: dict[tuple[State, int], Tally] = {}
+        self.losses: deque[tuple[int, ...]] = deque(maxlen=WINDOW)
+        self.longest = 0
+
+    def learn(self, episode: Episode) -> None:
+        """Count every moment of a program that ran to its cap."""
+        moments = episode.moments
+        final = moments[-1]
+        self.longest = max(self.longest, final.measured)
+        self.losses.append(tuple(_loss(episode, trust) for trust in TRUSTS))
+        for place, moment in enumerate(moments):
+            key = state(moment, episode.cap)
+            ahead = place
+            for units in (0, *HORIZONS):
+                until = moment.measured + units
+                while ahead < len(moments) - 1 and moments[ahead].measured < until:
+                    ahead += 1
+                agreed = moments[ahead].answer == final.answer
+                tally = self.tallies.get((key, units), Tally())
+                self.tallies[key, units] = tally.plus(agreed, final.value)
+
+    def absorb(self, other: MomentCounts) -> None:
+        """Count what another has counted."""
+        self.longest = max(self.longest, other.longest)
+        self.losses.extend(other.losses)
+        for key, tally in other.tallies.items():
+            mine = self.tallies.get(key, Tally())
+            self.tallies[key] = Tally(*(a + b for a, b in zip(mine, tally, strict=True)))
+
+
+class MomentsModel:
+    """What further units are worth to programs of one family and cap.
+
+    Args:
+        families: what it and those it is like have shown, the narrowest first.
+    """
+
+    def __init__(self, families: Sequence[MomentCounts], cap: int) -> None:
+        self.cap = cap
+        self._families = families
+        self._estimates: dict[tuple[State, int], tuple[float, float]] = {}
+        self._certificates: dict[float, Certificate] = {}
+
+    def changed(self) -> None:
+        """The counts have changed."""
+        self._estimates.clear()
+        self._certificates.clear()
+
+    def outlook(self, certaindex: Certaindex, cost: Cost) -> Outlook:
+        """What is ahead of a program: the best over all horizons, for several units may gain what
+        a single one can't."""
+        moment = Moment.of(certaindex, 0, None)
+        remaining = max(1, self.cap - moment.measured)
+        answered = bool(moment.votes)
+        unit = cost.price + (cost.floor if answered else 0.0)
+        agreed, settled = self.estimate(moment, 0)
+        best = Outlook(not answered and not cost.price, 1, 1.0, 0.0)
+        most = 0.0
+        for horizon in HORIZONS:
+            units = min(horizon, remaining)
+            later = 1.0 if units == remaining else self.estimate(moment, horizon)[0]
+            gain = max(0.0, later - agreed) * (EMPHASIS + (1 - EMPHASIS) * settled)
+            if gain - units * unit > most:
+                most = gain - units * unit
+                best = Outlook(True, 1, float(units), gain)
+        return best
+
+    def promised(self, certaindex: Certaindex, max_disagreement: float) -> Outlook:
+        """What is ahead if it may only stop where that is proven to be safe enough."""
+        moment = Moment.of(certaindex, 0, None)
+        remaining = max(1, self.cap - moment.measured)
+        proven = self.certificate(max_disagreement).rule
+        if proven is None:
+            return Outlook(True, remaining, float(remaining), 0.0)
+        if believed(moment, self.cap, 0)[0] >= TRUSTS[proven]:
+            return STOP
+        return Outlook(True, 1, 1.0, 0.0)
+
+    def certificate(self, max_disagreement: float) -> Certificate:
+        """What is proven of a contract."""
+        known = self._certificates.get(max_disagreement)
+        if known is None:
+            losses = np.array(self._families[0].losses, float).reshape(-1, len(TRUSTS))
+            known = certificate(losses, max_disagreement)
+            self._certificates[max_disagreement] = known
+        return known
+
+    def estimate(self, moment: Moment, units: int) -> tuple[float, float]:
+        """Chance that the answer some units later is the full one, and certaindex at the cap."""
+        key = state(moment, self.cap), units
+        known = self._estimates.get(key)
+        if known is None:
+            known = believed(moment, self.cap, units)
+            for counts in reversed(self._families):
+                tally = counts.tallies.get(key, Tally())
+                total = tally.moments + PRIOR_MOMENTS
+                known = (
+                    (tally.agreed + PRIOR_MOMENTS * known[0]) / total,
+                    (tally.settled + PRIOR_MOMENTS * known[1]) / total,
+                )
+            self._estimates[key] = known
+        return known
+
+
+def state(moment: Moment, cap: int) -> State:
+    """The state that a moment is in."""
+    share = min(BINS - 1, BINS * moment.measured // max(1, cap))
+    value = int(moment.value * BINS)
+    return share, value, min(LONGEST, evidence(moment)) if moment.votes else -1
+
+
+def evidence(moment: Moment) -> int:
+    """Answers that speak for the leading one, and against no other."""
+    votes = (*moment.votes, 0, 0)
+    return max(moment.streak, votes[0] - votes[1])
+
+
+def believed(moment: Moment, cap: int, units: int) -> tuple[float, float]:
+    """`MomentsModel.estimate` where nothing was learned.
+
+    The answer becomes the full one in proportion to the units that are done; before that it is
+    as trustworthy as certaindex, the more answers in a row stand behind it: k of them are wrong
+    together with chance 2^-k, as for a coin.
+    """
+    done = min(1.0, (moment.measured + units) / max(1, cap))
+    if not moment.votes and not units:
+        return 0.0, moment.value
+    trust = moment.value * (1 - 2.0 ** -evidence(moment)) if moment.votes else 0.0
+    return done + (1 - done) * trust, moment.value
+
+
+def _loss(episode: Episode, trust: float) -> int:
+    """Whether its answer at the first moment of so much trust was not the full one."""
+    moments = episode.moments
+    trusted = (m for m in moments if believed(m, episode.cap, 0)[0] >= trust)
+    return int(next(trusted, moments[-1]).answer != moments[-1].answer)

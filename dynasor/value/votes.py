@@ -1,0 +1,148 @@
+"""The value of further votes, where they are independent draws in any order."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from functools import lru_cache
+
+import numpy as np
+
+from dynasor.certaindex import Certaindex
+from dynasor.value.contract import Certificate, certificate
+from dynasor.value.mixture import PRIOR, Mixture, Votes
+from dynasor.value.paths import drawn, joined, seen
+from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook, Rule, Stopping, is_decided
+
+DRAWN = 8000
+"""Programs drawn from the mixture, and orders drawn of those that were seen."""
+
+DRAWN_WEIGHT = 200.0
+"""How many seen programs the mixture counts for: it is smooth, they are few."""
+
+WINDOW = 1000
+"""Newest programs that contracts are proven on."""
+
+ORDERS = 64
+"""Random orders of a program in which a rule's disagreement is averaged."""
+
+CONTRACT_COSTS = (0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2, 0.4)
+"""What a whole budget costs in the rules of a contract, safest first."""
+
+STEPS_PER_OCTAVE = 4
+"""Prices within a fifth of each other are one."""
+
+SEED = 20412993
+
+Partition = tuple[Votes, int]
+"""Votes of a program that ran to its cap, and its chains without an answer."""
+
+
+class VotesModel:
+    """What further units are worth to programs of one family and cap.
+
+    Attributes:
+        cap: units that a program may begin.
+        recent: the newest programs of this cap, oldest first; contracts are proven on them.
+    """
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self.recent: deque[Partition] = deque(maxlen=WINDOW)
+        self._stopping = _prior(cap, EMPHASIS)
+        self._rules: dict[tuple[float, int | None], Rule] = {}
+        self._certificates: dict[float, Certificate] = {}
+
+    def add(self, partition: Partition) -> None:
+        """Take in a program of this cap; what is proven may change at once."""
+        self.recent.append(partition)
+        self._certificates.clear()
+
+    def learn(self, mixture: Mixture) -> None:
+        """Begin to go by a mixture and by the programs that were added."""
+        parts = [drawn(mixture, self.cap, DRAWN, DRAWN_WEIGHT, SEED)]
+        if self.recent:
+            orders = max(1, DRAWN // len(self.recent))
+            parts.append(seen(list(self.recent), mixture, orders, SEED))
+        self._stopping = Stopping(joined(parts), self.cap, EMPHASIS)
+        self._rules.clear()
+
+    def outlook(self, certaindex: Certaindex, cost: Cost) -> Outlook:
+        """What is ahead of a program at these votes."""
+        top, second = leading(certaindex)
+        step = round(STEPS_PER_OCTAVE * math.log2(cost.price)) if cost.price > 0 else None
+        rule = self._rules.get((cost.floor, step))
+        if rule is None:
+            price = 0.0 if step is None else 2.0 ** (step / STEPS_PER_OCTAVE)
+            rule = self._stopping.rule(Cost(cost.floor, price))
+            self._rules[cost.floor, step] = rule
+        return rule.outlook(certaindex.measured, top, second)
+
+    def promised(self, certaindex: Certaindex, max_disagreement: float) -> Outlook:
+        """What is ahead if it may only stop where that is proven to be safe enough."""
+        top, second = leading(certaindex)
+        remaining = self.cap - certaindex.measured
+        if remaining <= 0 or is_decided(top, second, remaining):
+            return STOP
+        proven = self.certificate(max_disagreement).rule
+        if proven is not None:
+            return contract_rules(self.cap)[proven].outlook(certaindex.measured, top, second)
+        # The soonest that the lead can be beyond reach, were all further votes for the leader.
+        missing = remaining - (top - second) + bool(second)
+        return Outlook(True, -(-missing // 2), float(remaining), 0.0)
+
+    def certificate(self, max_disagreement: float) -> Certificate:
+        """What is proven of a contract."""
+        known = self._certificates.get(max_disagreement)
+        if known is None:
+            losses = [disagreement(partition) for partition in self.recent]
+            shape = (len(losses), len(CONTRACT_COSTS))
+            known = certificate(np.array(losses).reshape(shape), max_disagreement)
+            self._certificates[max_disagreement] = known
+        return known
+
+
+def leading(certaindex: Certaindex) -> tuple[int, int]:
+    """Votes of the two leading answers."""
+    top = second = 0
+    for vote in certaindex.votes:
+        if vote.count > top:
+            top, second = vote.count, top
+        elif vote.count > second:
+            second = vote.count
+    return top, second
+
+
+@lru_cache(maxsize=64)
+def contract_rules(cap: int) -> tuple[Rule, ...]:
+    """Rules that contracts choose among: fixed before any program is seen, so that all programs
+    may test them."""
+    stopping = _prior(cap, 1.0)
+    return tuple(stopping.rule(Cost(cost / cap, 0.0)) for cost in CONTRACT_COSTS)
+
+
+@lru_cache(maxsize=8192)
+def disagreement(partition: Partition) -> tuple[float, ...]:
+    """Chance, over the order of its votes, that a program's answer where each of the
+    `contract_rules` stops is not its full one."""
+    cap = sum(partition[0]) + partition[1]
+    paths = seen([partition], PRIOR, ORDERS, SEED)
+    losses = []
+    for rule in contract_rules(cap):
+        changed = 0
+        for order in range(ORDERS):
+            votes = zip(rule.times, paths.top[order], paths.second[order], strict=True)
+            look = next(
+                look
+                for look, (time, top, second) in enumerate(votes)
+                if not rule.outlook(time, int(top), int(second)).worth
+            )
+            changed += not paths.agrees[order, look]
+        losses.append(changed / ORDERS)
+    return tuple(losses)
+
+
+@lru_cache(maxsize=64)
+def _prior(cap: int, emphasis: float) -> Stopping:
+    """What is believed of a cap where nothing was learned."""
+    return Stopping(drawn(PRIOR, cap, DRAWN, DRAWN_WEIGHT, SEED), cap, emphasis)
