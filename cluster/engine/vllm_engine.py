@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
 from vllm.sampling_params import RequestOutputKind, SamplingParams
-from vllm.v1.engine.async_llm import AsyncLLM
 
+from cluster.engine import vllm_load
 from cluster.engine.confidence import token_confidence
 from cluster.engine.generation import Piece, RefusedByEngine
 from cluster.engine.load import Gauge
-from cluster.engine.vllm_load import LoadLogger
 from cluster.models import model_path
 from cluster.settings import EngineSettings, Settings
 from dynasor.messages import ReplicaInfo
@@ -60,9 +58,7 @@ class VllmEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.gauge = Gauge()
-        self._llm = AsyncLLM.from_engine_args(
-            AsyncEngineArgs(**engine_arguments(settings)), stat_loggers=[LoadLogger(self.gauge)]
-        )
+        self._llm = vllm_load.start(engine_arguments(settings), self.gauge)
         cache = self._llm.vllm_config.cache_config
         self._info = ReplicaInfo(
             slots=settings.engine.max_num_seqs,

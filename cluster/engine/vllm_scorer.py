@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
 from vllm.pooling_params import PoolingParams
-from vllm.v1.engine.async_llm import AsyncLLM
 
+from cluster.engine import vllm_load
 from cluster.engine.generation import RefusedByEngine, Scores
 from cluster.engine.load import Gauge
 from cluster.engine.vllm_engine import shared_arguments
-from cluster.engine.vllm_load import LoadLogger
 from cluster.models import model_path
 from cluster.settings import RewardSettings
 from dynasor.messages import ReplicaInfo
@@ -38,9 +36,7 @@ class VllmScorer:
             "convert": "classify",
         }
         self.gauge = Gauge()
-        self._llm = AsyncLLM.from_engine_args(
-            AsyncEngineArgs(**arguments), stat_loggers=[LoadLogger(self.gauge)]
-        )
+        self._llm = vllm_load.start(arguments, self.gauge)
         cache = self._llm.vllm_config.cache_config
         self._info = ReplicaInfo(
             slots=reward.max_num_seqs,
