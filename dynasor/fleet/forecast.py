@@ -46,13 +46,25 @@ class Forecast:
         most: tokens held if all went to their limits.
     """
 
-    __slots__ = ("_bound", "_entries", "_ids", "_keys", "_shares", "_variance", "_zeros", "most")
+    __slots__ = (
+        "_bound",
+        "_entries",
+        "_ids",
+        "_keys",
+        "_shares",
+        "_sorted",
+        "_variance",
+        "_zeros",
+        "most",
+    )
 
     def __init__(self) -> None:
         self.most = 0
         self._entries: dict[int, _Entry] = {}
         self._shares: dict[str, _Share] = {}
-        # Parallel, the last one to end first; a key is -e.
+        # Parallel, the last one to end first; a key is -e. Made when first asked for: where there
+        # is plenty of room nobody asks.
+        self._sorted = False
         self._keys: list[float] = []
         self._zeros: list[int] = []
         self._ids: list[int] = []
@@ -110,21 +122,23 @@ class Forecast:
                 zero -= share.prompt
         variance = deviation * deviation
         self._entries[run] = _Entry(program, key, zero, variance, most)
-        at = bisect_right(self._keys, key)
-        self._keys.insert(at, key)
-        self._zeros.insert(at, zero)
-        self._ids.insert(at, run)
+        if self._sorted:
+            at = bisect_right(self._keys, key)
+            self._keys.insert(at, key)
+            self._zeros.insert(at, zero)
+            self._ids.insert(at, run)
         self._variance += variance
         self.most += most
 
     def remove(self, run: int) -> None:
         """A sequence has ended."""
         entry = self._entries.pop(run)
-        at = self._index(run, entry.key)
-        del self._keys[at], self._zeros[at], self._ids[at]
+        if self._sorted:
+            at = self._index(run, entry.key)
+            del self._keys[at], self._zeros[at], self._ids[at]
         if not self._entries:
             self._shares.clear()
-            self.most, self._variance, self._bound = 0, 0.0, 0.0
+            self.most, self._variance, self._bound, self._sorted = 0, 0.0, 0.0, False
             return
         self._variance -= entry.variance
         self.most -= entry.most
@@ -146,11 +160,13 @@ class Forecast:
 
     def peak(self, now: int) -> float:
         """Most tokens held at once from now on, if every length is as expected."""
+        self._sort()
         self._bound = min(self._bound, _peak(self._keys, self._zeros, now))
         return self._bound
 
     def peak_with(self, program: str, prompt: int, held: int, left: float, now: int) -> float:
         """`peak` if one more sequence came now; see `add`."""
+        self._sort()
         keys, zeros = self._keys.copy(), self._zeros.copy()
         key, zero = -(now + left), now - held
         share = self._shares.get(program)
@@ -167,9 +183,8 @@ class Forecast:
     def peak_of_oldest(self, run: int, now: int) -> float:
         """`peak` of this sequence and those that were there before it, were they alone."""
         alone = Forecast()
-        for other in self._ids:
+        for other, entry in self._entries.items():
             if other <= run:
-                entry = self._entries[other]
                 share = self._shares[entry.program]
                 paid = share.prompt if share.owner == other else 0
                 held, left = now - entry.zero - paid, -entry.key - now
@@ -178,9 +193,18 @@ class Forecast:
 
     def longest(self, now: int) -> Iterator[tuple[int, int, float]]:
         """Sequences with the most left first: number, tokens of its own it holds, tokens left."""
+        self._sort()
         for run, key, zero in zip(self._ids, self._keys, self._zeros, strict=True):
             share = self._shares[self._entries[run].program]
             yield run, now - zero - (share.prompt if share.owner == run else 0), -key - now
+
+    def _sort(self) -> None:
+        if not self._sorted:
+            self._sorted = True
+            ordered = sorted(self._entries.items(), key=lambda item: item[1].key)
+            self._ids = [run for run, _ in ordered]
+            self._keys = [entry.key for _, entry in ordered]
+            self._zeros = [entry.zero for _, entry in ordered]
 
     def _order(self, run: int) -> tuple[float, int]:
         return self._entries[run].key, run
@@ -188,7 +212,8 @@ class Forecast:
     def _charge(self, run: int, prompt: int) -> None:
         entry = self._entries[run]
         entry.zero -= prompt
-        self._zeros[self._index(run, entry.key)] = entry.zero
+        if self._sorted:
+            self._zeros[self._index(run, entry.key)] = entry.zero
 
     def _index(self, run: int, key: float) -> int:
         return self._ids.index(run, bisect_left(self._keys, key))

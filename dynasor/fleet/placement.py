@@ -70,7 +70,7 @@ class Placement:
         if search.best is None and search.refusals:
             search.ask(homes, options)
         if search.best is not None:
-            run.fit(search.best.replica.info)
+            run.fit(search.best.replica.info)  # the last one asked may have been another
         return search.best
 
 

@@ -80,9 +80,10 @@ class Pool:
         while load >= len(self._levels):
             self._levels.append(0)
         self._levels[load] |= bit
-        self.free_slots += max(0, replica.info.slots - load)
         self._used |= 1 << load
-        if load < replica.info.slots:
+        slots = replica.info.slots
+        if load < slots:
+            self.free_slots += slots - load
             self.free |= bit
             self.spare &= ~bit
         else:
@@ -90,7 +91,9 @@ class Pool:
             self.spare = self.spare | bit if load < replica.room else self.spare & ~bit
 
     def _exit(self, replica: Replica, load: int) -> None:
-        self.free_slots -= max(0, replica.info.slots - load)
+        slots = replica.info.slots
+        if load < slots:
+            self.free_slots -= slots - load
         rest = self._levels[load] & ~(1 << replica.seat)
         self._levels[load] = rest
         if not rest:

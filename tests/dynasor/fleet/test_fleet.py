@@ -5,6 +5,7 @@ from __future__ import annotations
 from dynasor.branch import Branch
 from dynasor.fleet.fleet import Fleet
 from dynasor.messages import Close, Load, Open, Start, Stop
+from dynasor.program import Program
 from dynasor.settings import CoreSettings
 from dynasor.work import Generate
 from tests.dynasor.simulated import info
@@ -32,6 +33,14 @@ class Stand:
         branch = Branch(Generate(self._branches))
         granted = self.fleet.place(self.program, branch, lease, EXPECTED, now)
         return branch if granted is not None else None
+
+    def place_of(self, program: Program) -> None:
+        """Place a branch of another program, and let it end."""
+        self.program, own = program, self.program
+        branch = self.placed()
+        self.cached(branch, 0)
+        self.end(branch)
+        self.program = own
 
     def placed(self, lease: int | None = None, now: float = 0.0) -> Branch:
         branch = self.place(lease, now)
@@ -106,16 +115,19 @@ class TestLeases:
 
 class TestCaches:
     def test_what_was_evicted_is_believed_no_longer(self) -> None:
-        there = Stand("a", "b")
-        first = there.placed()
-        there.cached(first, 0)
-        there.end(first)
-        second = there.placed()
-        assert second.replica == "a"
-        there.cached(second, 0)
-        there.end(second)
-        third = there.placed()
-        assert third.replica == "a", "the second has computed it again"
+        there = Stand("a")
+        older = World(policy="even")
+        older.submit("older", prompt=tuple(range(5000, 5160)), max_branches=1)
+        there.place_of(older.core.programs["older"])
+        for _ in range(2):
+            branch = there.placed()
+            there.cached(branch, 0)
+            there.end(branch)
+        achieved = there.fleet.routing.achieved_tokens
+        there.place_of(older.core.programs["older"])
+        assert there.fleet.routing.achieved_tokens == achieved, "it was older than what is gone"
+        there.placed()
+        assert there.fleet.routing.achieved_tokens == achieved + 160, "that was computed again"
 
     def test_a_sibling_that_was_still_computing_has_broken_no_promise(self) -> None:
         there = Stand("a")
