@@ -94,8 +94,6 @@ class Fleet:
         """A replica that is known tells its load."""
         self.preempted += self._admission.take_load(self.replicas[replica_id], load, now)
 
-    # What has room.
-
     @property
     def free_services(self) -> set[str]:
         """See `Roster`; so are the next three."""
