@@ -138,6 +138,19 @@ class ControllerSettings(CoreSettings):
     event_log: Path | None = Field(
         None, description="folder in which every controller process logs its inputs and decisions"
     )
+    value_model: str | None = Field(
+        None,
+        min_length=1,
+        description="value models to start with: 'abacus' (bundled) or a file; None: a prior",
+    )
+    value_model_save: Path | None = Field(
+        None,
+        description="file in which value models are kept as they learn; a controller that finds "
+        "it goes on from it, and not from value_model",
+    )
+    value_model_save_s: float = Field(
+        60, ge=1, le=86_400, description="time between two saves; also saved at the end"
+    )
 
     @model_validator(mode="after")
     def _lives_longer_than_a_poll(self) -> ControllerSettings:

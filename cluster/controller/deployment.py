@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ray import serve
 
+from cluster.controller.chores import Chores
 from cluster.controller.shell import Shell
+from cluster.controller.values import ValueFile
 from cluster.protocol import Refused, Status, pack, unpack_report
 from cluster.settings import ControllerSettings
 from cluster.stream import Sender
 from dynasor.inputs import Submit
 from dynasor.messages import ReplicaInfo
 from dynasor.result import Result
+from dynasor.stats import Stats
 
 
 @serve.deployment(
@@ -26,6 +29,9 @@ class Controller:
     def __init__(self, settings: ControllerSettings) -> None:
         self._sender = Sender()
         self._shell = Shell(settings, self._sender)
+        file = ValueFile(settings)
+        file.load(self._shell.learn)
+        self._chores = Chores(self._shell, file, settings.value_model_save_s)
 
     async def solve(self, submission: Submit) -> Result | Refused:
         return await self._shell.solve(submission)
@@ -35,6 +41,9 @@ class Controller:
 
     async def status(self) -> Status:
         return self._shell.status()
+
+    async def stats(self) -> Stats:
+        return self._shell.stats()
 
     async def attach(self, replica: str, info: ReplicaInfo) -> str:
         return self._shell.attach(replica, info)
@@ -47,3 +56,7 @@ class Controller:
 
     async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
         return pack(self._shell.report(replica, epoch, unpack_report(report)))
+
+    async def __del__(self) -> None:
+        await self._chores.close()
+        self._shell.close()

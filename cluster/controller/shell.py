@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cluster.protocol import Batch, Refused, Status
 from cluster.settings import ControllerSettings
@@ -17,10 +18,11 @@ from cluster.stream import Sender
 from dynasor.branch import GENERATE
 from dynasor.core import Core
 from dynasor.errors import Overloaded
-from dynasor.inputs import Input, Submit
+from dynasor.inputs import Input, Learned, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import Command, ReplicaInfo, Report, Reset
 from dynasor.result import Result
+from dynasor.stats import Stats
 from dynasor.step import Step
 from dynasor.work import REWARD
 
@@ -73,7 +75,7 @@ class Shell:
         if known is not None:
             return await asyncio.shield(known.result)
         try:
-            self._core.check_room(submission)
+            self._core.check_room(submission, _now())
         except Overloaded as error:
             return Refused(str(error), error.retry_after_s)
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -95,6 +97,18 @@ class Shell:
         core = self._core
         engines, scorers = core.serving(GENERATE), core.serving(REWARD)
         return Status(engines, scorers, len(core.programs), core.runs)
+
+    def stats(self) -> Stats:
+        """Numbers about it."""
+        return self._core.stats()
+
+    def learn(self, document: dict[str, Any]) -> None:
+        """Take in value models. Raises ValueError if the document holds none."""
+        self._deliver(self._core.handle(Learned(document), _now()))
+
+    def learned(self) -> dict[str, Any]:
+        """The value models now, as `learn` takes them."""
+        return self._core.values.document()
 
     def attach(self, replica: str, info: ReplicaInfo) -> str:
         """Take a replica in; returns the epoch that its batches will carry."""

@@ -54,8 +54,8 @@ def start(arguments: dict[str, Any], gauge: Gauge) -> Any:
         arguments: of ``AsyncEngineArgs``.
     """
     llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[LoadLogger(gauge)])
-    # vLLM adds a logger for Prometheus whose numbers nobody collects here. Measured: 3 µs of CPU per
-    # token, a tenth of what this process needs in all.
+    # vLLM adds a logger for Prometheus whose numbers nobody collects here. Measured: 3 µs of CPU
+    # per token, a tenth of what this process needs in all.
     loggers = llm.logger_manager.stat_loggers
     loggers[:] = [one for one in loggers if not isinstance(one, PrometheusStatLogger)]
     return llm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,16 @@ def test_a_shipped_config_builds(path: Path) -> None:
     assert {override.name for override in config.deployments} <= names
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_knobs_of_the_controller_that_are_commented_out_are_right(path: Path) -> None:
+    knob = re.compile(r"^( {8})# (?= *[a-z_]+:)", re.MULTILINE)
+    text, count = knob.subn(r"\1", path.read_text())
+    assert count > 5
+    (application,) = yaml.safe_load(text)["applications"]
+    controller = Settings.model_validate(application["args"]).controller
+    assert controller.queue.tenants and controller.limits.tenant and controller.value_model_save
+
+
 def test_the_gpu_config_asks_for_a_placement_group_per_replica() -> None:
     (config,) = load(next(path for path in CONFIGS if path.name == "gpu.yaml")).applications
     engine = Settings.model_validate(config.args).engine
@@ -63,6 +74,7 @@ def test_a_single_gpu_needs_no_placement_group() -> None:
         ({"controller": {"policy": "magic"}}, "controller.policy", "known: beta, even"),
         ({"controller": {"lease_tokens": 1}}, "controller.lease_tokens", "equal to 8"),
         ({"controller": {"replica_timeout_s": 1}}, "controller", "poll_hold_s"),
+        ({"controller": {"value_model_save_s": 0}}, "controller.value_model_save_s", "equal to 1"),
         ({"controller": {"placement": {"x": 1}}}, "controller.placement.x", "not permitted"),
     ],
     ids=str,

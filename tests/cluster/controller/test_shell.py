@@ -20,6 +20,7 @@ from dynasor.journal import replay
 from dynasor.messages import ReplicaInfo
 from dynasor.query import Query
 from dynasor.result import Progress, Result
+from dynasor.value.values import ValueModels
 from tests.cluster.engine.fake import FakeEngine, LastWord, Sent, runner_of
 from tests.waiting import until
 
@@ -270,3 +271,43 @@ async def test_a_replica_can_leave_a_controller_that_is_gone(cluster: Cluster) -
 
     runner = runner_of(FakeEngine(), LastWord(), cluster.sent)
     await Link("a", runner, Gone(cluster.shell), tokens_wait_s=0.01, call_timeout_s=1.0).leave()
+
+
+async def test_the_numbers_follow_the_programs(cluster: Cluster) -> None:
+    assert cluster.shell.stats().programs == 0
+    engine = cluster.add("a")
+    engine.paused.clear()
+    waiting = asyncio.ensure_future(cluster.solve(max_branches=4, policy="even", tenant="me"))
+    await until(lambda: len(engine.live) == 4)
+    assert cluster.shell.stats().programs == 1 and cluster.shell.stats().running == 4
+    engine.paused.set()
+    used = done(await waiting).tokens.generated
+    stats = cluster.shell.stats()
+    assert stats.used == used and stats.granted == stats.used + stats.returned
+    assert stats.tenants["me"].tokens == used
+
+
+async def test_value_models_are_taken_in_and_given(cluster: Cluster) -> None:
+    document = ValueModels().document()
+    cluster.shell.learn(document)
+    assert cluster.shell.learned() == document
+
+
+async def test_taken_value_models_are_in_the_event_log(tmp_path: Path) -> None:
+    cluster = Cluster(event_log=tmp_path)
+    cluster.shell.learn(ValueModels().document())
+    cluster.add("a")
+    await cluster.solve(max_branches=3)
+    await cluster.close()
+    settings = ControllerSettings(**{**FAST})  # type: ignore[arg-type]
+    assert replay(lines_of(tmp_path), settings) > 3
+
+
+async def test_a_refusal_says_when_to_come_back() -> None:
+    cluster = Cluster(max_programs=1)
+    waiting = asyncio.ensure_future(cluster.solve())
+    await until(lambda: cluster.shell.status().programs == 1)
+    refused = await cluster.solve()
+    assert isinstance(refused, Refused) and refused.retry_after_s > 0
+    waiting.cancel()
+    await cluster.close()
