@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 
 from dynasor.answers.answer import Answer
 from dynasor.messages import End
 from dynasor.result import BranchResult, BranchView
 from dynasor.work import BranchKind, Finish, Finished, Generate, Measured, Score
+
+TOKEN_ID = "i"
+"""Four bytes a token: a fraction of what Python integers take."""
 
 GENERATE = "generate"
 """The service of replicas that generate."""
@@ -44,7 +48,7 @@ class Branch:
     limit: int | None = None
     reserve: int = 0
     after: tuple[int, int] | None = None
-    tokens: list[int] = field(default_factory=list)
+    tokens: array[int] = field(default_factory=lambda: array(TOKEN_ID))
     drawn: int = 0
     replica: str | None = None
     run: int | None = None

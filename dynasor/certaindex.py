@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 
-class Vote(msgspec.Struct, frozen=True):
+class Vote(msgspec.Struct, frozen=True, gc=False):
     """One answer class: how it was first written, its key, the chains behind it, their weight."""
 
     answer: str
@@ -17,7 +17,7 @@ class Vote(msgspec.Struct, frozen=True):
     weight: float = 0.0
 
 
-class Certaindex(msgspec.Struct, frozen=True):
+class Certaindex(msgspec.Struct, frozen=True, gc=False):
     """How settled an answer is, with the evidence.
 
     Attributes:

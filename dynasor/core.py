@@ -258,7 +258,7 @@ class Core:
             return
         for branch in program.take_dropped():
             self._fleet.stop(branch)
-        standing = self._learner.standing(program)
+        standing = self._learner.standing(program, indexed=self._dispatcher.indexed)
         self._dispatcher.enqueue(program, standing)
         running = len(program.running) * standing.serial_tokens
         self._backlog.set(program.id, standing.remaining_tokens - running)

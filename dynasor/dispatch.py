@@ -43,6 +43,11 @@ class Dispatcher:
         self.paused: dict[str, None] = {}
 
     @property
+    def indexed(self) -> bool:
+        """Whether the order wants to know Gittins indices."""
+        return self._order.indexed
+
+    @property
     def wake_at(self) -> float | None:
         """When time makes room in an account that was empty; None: no program waits for that."""
         return self._parked[0][0] if self._parked else None
@@ -95,7 +100,7 @@ class Dispatcher:
             self._queues[service].unpark(program_id)
         spent: list[Program] = []
         for service, queue in self._queues.items():
-            while service in self._fleet.free_services and (head := queue.head()) is not None:
+            while self._fleet.has_room(service) and (head := queue.head()) is not None:
                 program = programs[head]
                 if not self._place_first(program, service, queue, now):
                     break

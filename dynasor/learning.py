@@ -11,6 +11,7 @@ from dynasor.queue.orders import Standing
 from dynasor.queue.work import Progress, RemainingWork, Step
 from dynasor.value.episode import Episode, Moment
 from dynasor.value.values import ValueModels
+from dynasor.work import BranchKind
 
 EXPECTED_TOKENS = 256.0
 """Tokens of a branch, while nothing is known."""
@@ -57,7 +58,7 @@ class Learner:
 
     def branch_ended(self, program: Program, branch: Branch) -> None:
         """A branch has ended by itself."""
-        self._lengths.learn(_key(program, branch), len(branch.tokens))
+        self._lengths.learn(_key(program, branch.kind), len(branch.tokens))
 
     def program_ended(self, program: Program, values: ValueModels) -> None:
         """A program has ended. Only one that came to its own end says how much work there was, and
@@ -74,14 +75,13 @@ class Learner:
 
     def remaining(self, program: Program, branch: Branch) -> tuple[float, float]:
         """Tokens that a branch still generates: the mean, and a high quantile."""
-        key, count = _key(program, branch), len(branch.tokens)
+        key, count = _key(program, branch.kind), len(branch.tokens)
         table = self._lengths.distribution(key)
         return table.remaining(count), table.quantile(count, HIGH)
 
-    def standing(self, program: Program) -> Standing:
-        """What an order may know of a program."""
-        key = (*program.family, "sample")
-        each = self._lengths.distribution(key).remaining(0)
+    def standing(self, program: Program, *, indexed: bool) -> Standing:
+        """What an order may know of a program; its Gittins index only if it is ``indexed``."""
+        each = self._lengths.distribution(_key(program, "sample")).remaining(0)
         most = program.stop_hint.most or max(1, program.started)
         fallback = max(each, most * each - program.spent)
         path = self._paths.get(program.id)
@@ -92,12 +92,14 @@ class Learner:
             submitted_at=program.submitted_at,
             attained_tokens=program.spent,
             remaining_tokens=self._work.expected(*where),
-            index_tokens=self._work.index(*where),
+            index_tokens=self._work.index(*where) if indexed else 0.0,
             serial_tokens=each,
             priority_s=program.terms.priority_s,
             deadline_at=program.deadline_at,
         )
 
 
-def _key(program: Program, branch: Branch) -> tuple[str, ...]:
-    return (*program.family, branch.kind)
+def _key(program: Program, kind: BranchKind) -> tuple[str, tuple[str, ...]]:
+    """Branches that are alike; the longest beginning that is known stands in for a new one."""
+    model, algorithm, tag = program.family
+    return model, (kind, algorithm, tag)

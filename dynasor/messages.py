@@ -18,7 +18,7 @@ from dynasor.phrases import Phrases
 from dynasor.work import Boundary, Measure, Measured
 
 
-class Open(msgspec.Struct, frozen=True, tag="open"):
+class Open(msgspec.Struct, frozen=True, gc=False, tag="open"):
     """A program comes to this replica: what its branches share.
 
     Attributes:
@@ -41,7 +41,7 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     sink: str | None = None
 
 
-class Start(msgspec.Struct, frozen=True, tag="start"):
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """Generate a branch until its lease ends.
 
     Attributes:
@@ -80,7 +80,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     after: tuple[int, int] | None = None
 
 
-class Rate(msgspec.Struct, frozen=True, tag="rate"):
+class Rate(msgspec.Struct, frozen=True, gc=False, tag="rate"):
     """Judge a chain: ``tokens`` after the prompt; one score per step, or one for its end."""
 
     run: int
@@ -91,33 +91,33 @@ class Rate(msgspec.Struct, frozen=True, tag="rate"):
     steps: bool = False
 
 
-class Extend(msgspec.Struct, frozen=True, tag="extend"):
+class Extend(msgspec.Struct, frozen=True, gc=False, tag="extend"):
     """The run's lease is now this many tokens in all."""
 
     run: int
     lease: int
 
 
-class Stop(msgspec.Struct, frozen=True, tag="stop"):
+class Stop(msgspec.Struct, frozen=True, gc=False, tag="stop"):
     """Take the run's compute back; it reports its end with the tokens it has."""
 
     run: int
 
 
-class Close(msgspec.Struct, frozen=True, tag="close"):
+class Close(msgspec.Struct, frozen=True, gc=False, tag="close"):
     """The program has ended; forget its prompt."""
 
     program: str
 
 
-class Reset(msgspec.Struct, frozen=True, tag="reset"):
+class Reset(msgspec.Struct, frozen=True, gc=False, tag="reset"):
     """The core does not know this replica (any more): drop all runs and attach again."""
 
 
 Command = Open | Start | Rate | Extend | Stop | Close | Reset
 
 
-class ReplicaInfo(msgspec.Struct, frozen=True):
+class ReplicaInfo(msgspec.Struct, frozen=True, gc=False):
     """What a replica can hold.
 
     Attributes:
@@ -138,7 +138,7 @@ class ReplicaInfo(msgspec.Struct, frozen=True):
 RunEnd = Literal["stop", "step", "length", "lease", "stopped", "error"]
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """Why a run is over.
 
     Attributes:
@@ -163,7 +163,7 @@ class End(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class RunReport(msgspec.Struct, frozen=True):
+class RunReport(msgspec.Struct, frozen=True, gc=False):
     """News of one run: tokens from offset ``start`` of the branch on, and its end if it ended.
 
     ``measured`` is of this run alone, up to these tokens; of the thoughts, those not reported yet.
@@ -179,7 +179,7 @@ class RunReport(msgspec.Struct, frozen=True):
     cached_tokens: int | None = None
 
 
-class Load(msgspec.Struct, frozen=True):
+class Load(msgspec.Struct, frozen=True, gc=False):
     """How busy an engine is.
 
     Attributes:
@@ -195,7 +195,7 @@ class Load(msgspec.Struct, frozen=True):
     preempted: int = 0
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """Everything that happened at a replica since its last report; ``load``: None if unknown."""
 
     runs: tuple[RunReport, ...] = ()

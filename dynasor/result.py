@@ -17,7 +17,7 @@ deadline: its time was over; cancelled: the client left; failed: no branch could
 its algorithm or policy has a defect."""
 
 
-class BranchResult(msgspec.Struct, frozen=True):
+class BranchResult(msgspec.Struct, frozen=True, gc=False):
     """One chain.
 
     Attributes:
@@ -44,7 +44,7 @@ class BranchResult(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class TokenCount(msgspec.Struct, frozen=True):
+class TokenCount(msgspec.Struct, frozen=True, gc=False):
     """Tokens by kind. ``kept``: chains and steps that ended by themselves; ``discarded``: those cut
     off; ``probe``: probes; ``score``: read by reward models, without those a cache supplied;
     ``prompt``: the prompt, once; ``cached``: prompt tokens that prefix caches supplied, all
@@ -68,7 +68,7 @@ class TokenCount(msgspec.Struct, frozen=True):
         return self.generated + self.score
 
 
-class Result(msgspec.Struct, frozen=True, tag="result"):
+class Result(msgspec.Struct, frozen=True, gc=False, tag="result"):
     """How a program ended.
 
     Attributes:
@@ -88,7 +88,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     fault: str = ""
 
 
-class BranchView(msgspec.Struct, frozen=True):
+class BranchView(msgspec.Struct, frozen=True, gc=False):
     """A branch in a progress report: how far it is."""
 
     branch: int
@@ -98,7 +98,7 @@ class BranchView(msgspec.Struct, frozen=True):
     answer: str | None
 
 
-class Progress(msgspec.Struct, frozen=True, tag="progress"):
+class Progress(msgspec.Struct, frozen=True, gc=False, tag="progress"):
     """How far a program is."""
 
     query_id: str

@@ -8,7 +8,7 @@ from dynasor.messages import Command
 from dynasor.result import Progress, Result
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """Commands of a replica are to be carried out in their order."""
 
     commands: dict[str, tuple[Command, ...]] = {}

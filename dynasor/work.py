@@ -18,7 +18,7 @@ REWARD = "reward"
 """The scorer that is a reward model, served by replicas of its own."""
 
 
-class Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True, gc=False):
     """What the replica measures of a branch beside its answer.
 
     Attributes:
@@ -38,14 +38,14 @@ class Measure(msgspec.Struct, frozen=True):
     hedges: bool = False
 
 
-class Thought(msgspec.Struct, frozen=True):
+class Thought(msgspec.Struct, frozen=True, gc=False):
     """A thought: tokens of the branch up to its end, and the sketch of its embedding, if any."""
 
     end: int
     sketch: bytes = b""
 
 
-class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
+class Measured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What was measured so far; None where it was not asked for, or nothing is known yet.
 
     Confidences are those of DeepConf: of a token, minus the mean log-probability of the ``top``
@@ -70,7 +70,7 @@ class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     hedged: bool = False
 
 
-class Generate(msgspec.Struct, frozen=True):
+class Generate(msgspec.Struct, frozen=True, gc=False):
     """Generate one branch: the query's prompt, what it shares with its parent, an injected phrase,
     then new tokens.
 
@@ -110,7 +110,7 @@ class Generate(msgspec.Struct, frozen=True):
     show: bool = False
 
 
-class Score(msgspec.Struct, frozen=True):
+class Score(msgspec.Struct, frozen=True, gc=False):
     """Let a reward model or verifier judge a branch that has ended, with all it goes on from.
 
     Attributes:
@@ -128,7 +128,7 @@ class Score(msgspec.Struct, frozen=True):
     units: int = 0
 
 
-class Drop(msgspec.Struct, frozen=True):
+class Drop(msgspec.Struct, frozen=True, gc=False):
     """Take a branch back for good: its compute is worth nothing any more. Costs nothing."""
 
     branch: int
@@ -137,19 +137,19 @@ class Drop(msgspec.Struct, frozen=True):
 WorkItem = Generate | Score | Drop
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(msgspec.Struct, frozen=True, gc=False):
     """A `Generate` or `Score` item was accepted; it runs now or as soon as there is room."""
 
     branch: int
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class Dropped(msgspec.Struct, frozen=True, gc=False):
     """A `Drop` item was accepted; ``Finished`` follows when the branch has stopped."""
 
     branch: int
 
 
-class Grew(msgspec.Struct, frozen=True):
+class Grew(msgspec.Struct, frozen=True, gc=False):
     """A followed branch has this many tokens now. News is coalesced: steps may be skipped."""
 
     branch: int
@@ -157,7 +157,7 @@ class Grew(msgspec.Struct, frozen=True):
     measured: Measured | None = None
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """A work item has ended and will not go on.
 
     Attributes:

@@ -29,7 +29,7 @@ class Standing(NamedTuple):
         submitted_at: seconds.
         attained_tokens: spent so far, all branches.
         remaining_tokens: mean of what it still spends, all branches.
-        index_tokens: the inverse of its Gittins index.
+        index_tokens: the inverse of its Gittins index; only there for orders that are `indexed`.
         serial_tokens: it needs for its answer one after the other, when nothing makes it wait.
         priority_s: it goes as if it had been submitted that much earlier.
         deadline_at: seconds; None: no deadline.
@@ -64,6 +64,8 @@ class Order(ABC):
     """One order. Subclasses say what a program costs."""
 
     name: ClassVar[str]
+    indexed: ClassVar[bool] = False
+    """Whether it looks at the Gittins index, which costs something to keep."""
     Params: ClassVar[type[registry.Params]] = OrderParams
 
     def __init__(self, params: OrderParams) -> None:
@@ -149,6 +151,7 @@ class Gittins(Order):
     """
 
     name = "gittins"
+    indexed = True
 
     def cost_tokens(self, program: Standing) -> float:
         return program.index_tokens

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dynasor.algorithms import ALGORITHMS, Algorithm, StopHint
+from dynasor.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Algorithm, StopHint
 from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex
 from dynasor.policies import Policy
@@ -15,7 +15,7 @@ from dynasor.value.episode import Episode, Family, Moment
 from dynasor.value.values import ValueModels
 from dynasor.work import Finished, Started
 
-ALGORITHM = "self_consistency"
+ALGORITHM = DEFAULT_ALGORITHM
 
 
 @dataclass

@@ -15,6 +15,8 @@ from dynasor.algorithms import Algorithm, StopHint
 from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex
 from dynasor.policies import ProgramView, Verdict
+from dynasor.replay.program import FixedMarket
+from dynasor.value.episode import Family
 from dynasor.work import (
     Drop,
     Dropped,
@@ -90,6 +92,9 @@ class AlgorithmWorld:
         self.accepted: list[WorkItem] = []
         self.events = 0
         self.outcome = ""
+        self.family = Family("model", algorithm.name)
+        self.max_disagreement: float | None = None
+        self.market = FixedMarket()
         self._policy = policy
         self._cap = cap
         self._swap_every = swap_every

@@ -311,7 +311,7 @@ class World:
         for branch in result.branches:
             credited = self.credited[query_id, branch.branch]
             assert len(branch.tokens) == credited, "tokens lost or counted twice"
-            assert branch.tokens == tokens_of(query_id, branch.branch, 0, credited)
+            assert tuple(branch.tokens) == tokens_of(query_id, branch.branch, 0, credited)
         count = result.tokens
         whole = {"stop", "step", "length"}
         chains = [branch for branch in result.branches if branch.kind == "sample"]
