@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[3]
 # the application and a driver that joins it need to agree on it.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
+VALUES = "values.json"
+"""Where the controller keeps what it learns, in the application's home."""
+
 
 @dataclass
 class Application:
@@ -99,7 +102,10 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
     port = _free_port()
     config["http_options"]["port"] = port
     event_log = home / "events"
-    config["applications"][0]["args"]["controller"]["event_log"] = str(event_log)
+    controller = config["applications"][0]["args"]["controller"]
+    controller["event_log"] = str(event_log)
+    controller["value_model_save"] = str(home / VALUES)
+    controller["value_model_save_s"] = 1
     (home / "config.yaml").write_text(yaml.safe_dump(config))
     dynasor = [sys.executable, "-m", "cluster.cli"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
