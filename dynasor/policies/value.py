@@ -22,10 +22,10 @@ class ValueParams(Params):
     """Parameters of `value`."""
 
     budget_floor: float = Field(
-        0.05, ge=0.0, le=1.0, description="improvement that a whole budget must buy if it is free"
+        0.03, ge=0.0, le=1.0, description="improvement that a whole budget must buy if it is free"
     )
     unit_floor: float = Field(
-        0.0006, ge=0.0, le=1.0, description="improvement that each unit must buy beside that"
+        0.001, ge=0.0, le=1.0, description="improvement that each unit must buy beside that"
     )
     haste: float = Field(
         1.0,

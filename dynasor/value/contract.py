@@ -20,7 +20,7 @@ from dynasor.value.mixture import Floats
 CONFIDENCE = 0.95
 """Chance that a proof is right."""
 
-BETS = np.linspace(0.05, 0.95, 10)
+BETS = np.array([0.3, 0.6, 0.98])
 """Shares of the most that can be bet; the capital is divided among them."""
 
 RECENT = 100
@@ -35,9 +35,11 @@ class Certificate(NamedTuple):
 
     Attributes:
         rule: place of the boldest rule that is proven, among the ordered ones; None: none is.
-        bound: mean disagreement of that rule is at most this, with `CONFIDENCE`; 0 for none.
+        bound: mean disagreement of that rule, or of the one that was proven before the newest
+            programs, is at most this, with `CONFIDENCE`; 0 for none.
         recent: its mean disagreement over the newest programs.
-        alarm: the newest programs contradict the proof: traffic has drifted, no rule is trusted.
+        alarm: the newest programs contradict what those before them prove: traffic has drifted,
+            and no rule is trusted.
         programs: how many were looked at.
     """
 
@@ -56,20 +58,24 @@ def certificate(losses: Floats, max_disagreement: float) -> Certificate:
             rule is not the full one; oldest program first, safest rule first.
         max_disagreement: ε.
     """
-    proven: int | None = None
+    before, newest = boldest(losses[:-RECENT], max_disagreement), losses[-RECENT:]
+    alarm = before is not None and is_above(newest[:, before], max_disagreement)
+    rule = None if alarm else boldest(losses, max_disagreement)
+    watched = rule if rule is not None else before
+    if watched is None:
+        return Certificate(None, 0.0, 0.0, alarm, len(losses))
+    recent = float(newest[:, watched].mean())
+    return Certificate(rule, upper_bound(losses[:, watched]), recent, alarm, len(losses))
+
+
+def boldest(losses: Floats, level: float) -> int | None:
+    """The last rule of those that are proven one after the other, safest first."""
+    proven = None
     for rule in range(losses.shape[1]):
-        if not is_below(losses[:, rule], max_disagreement):
+        if not is_below(losses[:, rule], level):
             break
         proven = rule
-    if proven is None:
-        return Certificate(None, 0.0, 0.0, False, len(losses))
-    chosen = losses[:, proven]
-    newest = chosen[-RECENT:]
-    recent = float(newest.mean())
-    bound = upper_bound(chosen)
-    if is_above(newest, max_disagreement):
-        return Certificate(None, bound, recent, True, len(losses))
-    return Certificate(proven, bound, recent, False, len(losses))
+    return proven
 
 
 def is_below(losses: Floats | Sequence[float], level: float) -> bool:

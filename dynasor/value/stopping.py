@@ -10,7 +10,7 @@ from dynasor.value.mixture import Floats
 from dynasor.value.paths import Ints, Paths, looks
 
 EMPHASIS = 0.5
-"""Of the utility of an answer: half that it is the full budget's, half the support it has."""
+"""Share of the utility that is having the full budget's answer, where compute is free."""
 
 EXACT = 12
 """Votes up to which each number is a state of its own; above, numbers within 15% are one."""
@@ -78,16 +78,18 @@ class Rule:
 class Stopping:
     """What paths teach, gathered by state; `rule` then takes no time to speak of.
 
-    The utility of an answer is ``emphasis`` times the chance that it is the one of the full
-    budget plus the rest times its support: the share of the model's answers that say the same.
-    Support makes little of a change between answers that are both hardly ever given.
+    The utility of an answer is its support: the share of the model's answers that say the same,
+    which makes little of a change between answers that are both hardly ever given. As far as
+    compute is free, there is ``emphasis`` on the answer of the full budget as well: that share of
+    the utility is the chance to have it.
     """
 
     def __init__(self, paths: Paths, cap: int, emphasis: float) -> None:
         self._times = looks(cap)
-        utility = emphasis * paths.agrees + (1 - emphasis) * paths.support
+        self._emphasis = emphasis
         self._codes: list[Ints] = []
-        self._utility: list[Floats] = []
+        self._agrees: list[Floats] = []
+        self._support: list[Floats] = []
         self._steps: list[tuple[Ints, Ints, Floats]] = []
         before: Ints | None = None
         for look in range(len(self._times)):
@@ -96,7 +98,9 @@ class Stopping:
             )
             weight = np.bincount(place, paths.weights)
             self._codes.append(codes)
-            self._utility.append(np.bincount(place, paths.weights * utility[:, look]) / weight)
+            agrees, support = paths.agrees[:, look], paths.support[:, look]
+            self._agrees.append(np.bincount(place, paths.weights * agrees) / weight)
+            self._support.append(np.bincount(place, paths.weights * support) / weight)
             if before is not None:
                 self._steps.append(_transitions(before, place, len(codes), paths.weights))
             before = place
@@ -104,13 +108,14 @@ class Stopping:
     def rule(self, cost: Cost) -> Rule:
         """The rule that stops wherever going on, in the best way, doesn't pay."""
         states: list[dict[int, Outlook]] = [{} for _ in self._times]
-        value = gross = self._utility[-1]
+        utility = self._utility(cost)
+        value = gross = utility[-1]
         least = likely = np.zeros(len(value))
         for look in reversed(range(len(self._steps))):
             here, there, chance = self._steps[look]
             step = self._times[look + 1] - self._times[look]
             size = len(self._codes[look])
-            now = self._utility[look]
+            now = utility[look]
             answered = self._codes[look] > 0
             ahead = np.bincount(here, chance * value[there], size)
             charged = step * np.where(answered, cost.floor + cost.price, cost.price)
@@ -119,7 +124,7 @@ class Stopping:
             after = np.full(size, np.inf)
             np.minimum.at(after, here, least[there])
             reach = np.bincount(here, chance * gross[there], size)
-            value = np.where(stop, now, ahead - step * (cost.floor + cost.price))
+            value = np.where(stop, now, ahead - charged)
             gross = np.where(stop, now, reach)
             likely = np.where(stop, 0.0, step + np.bincount(here, chance * likely[there], size))
             least = np.where(stop, 0.0, step + after)
@@ -130,6 +135,13 @@ class Stopping:
                 for code, go, few, many, more in rows
             }
         return Rule(self._times, states)
+
+    def _utility(self, cost: Cost) -> list[Floats]:
+        """Of the answer in each state, by look."""
+        free = cost.floor / (cost.floor + cost.price) if cost.price else 1.0
+        emphasis = self._emphasis * free
+        both = zip(self._agrees, self._support, strict=True)
+        return [emphasis * agrees + (1 - emphasis) * support for agrees, support in both]
 
 
 def is_decided(top: int, second: int, remaining: int) -> bool:

@@ -13,8 +13,11 @@ from dynasor.value.moments import MomentsModel
 from dynasor.value.stopping import Cost, Outlook
 from dynasor.value.votes import VotesModel
 
-GROWTH = 1.25
-"""A model is made anew when its family has grown by this factor."""
+GROWTH = 1.5
+"""A model is made anew when its family has grown by this factor …"""
+
+MOST_MISSED = 500
+"""… or by so many programs: old ones are forgotten, so that the model follows the traffic."""
 
 LIKELY_CAP = 32
 """Of a program that doesn't say how much it can demand, where nothing is known."""
@@ -45,7 +48,8 @@ class ValueModels:
         self._likes: dict[tuple[str, ...], Counts] = {}
         self._of_votes: dict[Family, dict[int, VotesModel]] = {}
         self._of_moments: dict[Family, dict[int, MomentsModel]] = {}
-        self._made_at: dict[Family, int] = {}
+        self._learned: dict[Family, int] = {}
+        self._due: dict[Family, float] = {}
         self._tokens: dict[Family, float] = {}
 
     def learn(self, episode: Episode) -> None:
@@ -64,8 +68,9 @@ class ValueModels:
         known = self._of_votes.get(family, {})
         if program.complete and program.cap in known:
             known[program.cap].add((program.votes, program.abstained))
-        if len(self._families[family].of_votes) >= GROWTH * self._made_at.get(family, 0):
-            self._made_at[family] = len(self._families[family].of_votes)
+        learned = self._learned[family] = self._learned.get(family, 0) + 1
+        if known and learned >= self._due.get(family, 0.0):
+            self._due[family] = min(GROWTH * learned, learned + MOST_MISSED)
             mixture = mixture_of(self._levels(family))
             for votes in known.values():
                 votes.learn(mixture)

@@ -11,7 +11,7 @@ import numpy as np
 from dynasor.certaindex import Certaindex
 from dynasor.value.contract import Certificate, certificate
 from dynasor.value.mixture import PRIOR, Mixture, Votes
-from dynasor.value.paths import drawn, joined, seen
+from dynasor.value.paths import drawn, joined, looks, seen
 from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook, Rule, Stopping, is_decided
 
 DRAWN = 8000
@@ -127,19 +127,24 @@ def disagreement(partition: Partition) -> tuple[float, ...]:
     `contract_rules` stops is not its full one."""
     cap = sum(partition[0]) + partition[1]
     paths = seen([partition], PRIOR, ORDERS, SEED)
-    losses = []
-    for rule in contract_rules(cap):
-        changed = 0
-        for order in range(ORDERS):
-            votes = zip(rule.times, paths.top[order], paths.second[order], strict=True)
-            look = next(
-                look
-                for look, (time, top, second) in enumerate(votes)
-                if not rule.outlook(time, int(top), int(second)).worth
-            )
-            changed += not paths.agrees[order, look]
-        losses.append(changed / ORDERS)
-    return tuple(losses)
+    changed = [0] * len(CONTRACT_COSTS)
+    for order in range(ORDERS):
+        going = set(range(len(changed)))
+        votes = zip(
+            looks(cap), paths.top[order].tolist(), paths.second[order].tolist(), strict=True
+        )
+        for look, (time, top, second) in enumerate(votes):
+            for rule in going & _stops(cap, time, top, second):
+                changed[rule] += not paths.agrees[order, look]
+                going.remove(rule)
+    return tuple(count / ORDERS for count in changed)
+
+
+@lru_cache(maxsize=65536)
+def _stops(cap: int, measured: int, top: int, second: int) -> frozenset[int]:
+    """Which of the contract's rules stop there."""
+    rules = enumerate(contract_rules(cap))
+    return frozenset(at for at, rule in rules if not rule.outlook(measured, top, second).worth)
 
 
 @lru_cache(maxsize=64)
