@@ -53,44 +53,40 @@ class Intake:
 
     def report(self, replica: str, report: Report, now: float) -> None:
         """Take a replica's news."""
-        if any(self._has_gap(replica, news) for news in report.runs):
-            # Tokens are missing that nobody will send again: the replica has to start anew.
-            self.lose(replica, now)
-            self._fleet.reset(replica)
-            return
         for news in report.runs:
-            self._take_news(replica, news, now)
+            if not self._take_news(replica, news, now):
+                # Tokens are missing that nobody will send again: the replica has to start anew.
+                self.lose(replica, now)
+                self._fleet.reset(replica)
+                return
         if report.load is not None:
             self._fleet.take_load(replica, report.load, now)
 
-    def _has_gap(self, replica: str, news: RunReport) -> bool:
-        if not news.start:
-            return False
-        run = self._fleet.run(replica, news.run)
-        _, branch = self._branch_of(run) if run is not None else (None, None)
-        return branch is not None and news.start > len(branch.tokens)
-
-    def _take_news(self, replica: str, news: RunReport, now: float) -> None:
+    def _take_news(self, replica: str, news: RunReport, now: float) -> bool:
+        """Take the news of one run. Returns whether they follow on what is known of it."""
         run = self._fleet.run(replica, news.run)
         if run is None:
-            return
-        if news.cached_tokens is not None:
-            self._fleet.found_cached(replica, news.run, news.cached_tokens)
+            return True
         program, branch = self._branch_of(run)
         if program is not None and branch is not None:
+            if news.start > len(branch.tokens):
+                return False
             new = branch.extend(news.start, news.tokens)
             self._rate.count(new)
             if (new or news.measured is not None) and program.grow(branch, new, news.measured):
                 self.changed[program.id] = None
-            if program.submitted.watched:
+            elif program.submitted.watched:
                 self.changed[program.id] = None
             if news.end is not None:
                 self._end_run(program, branch, news.end, now)
                 self.changed[program.id] = None
             elif self._fleet.is_due(run, branch):
                 self._due.append((program, branch))
+        if news.cached_tokens is not None:
+            self._fleet.found_cached(replica, news.run, news.cached_tokens)
         if news.end is not None:
             self._fleet.end_run(replica, news.run, now)
+        return True
 
     def _end_run(self, program: Program, branch: Branch, end: End, now: float) -> None:
         branch.cached_tokens += end.cached_tokens

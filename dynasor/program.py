@@ -74,6 +74,9 @@ class Program:
     first_run_at: float | None = None
     shown_at: float = float("-inf")
     fault: str = ""
+    id: str = field(init=False)
+    prompt: tuple[int, ...] = field(init=False)
+    terms: Terms = field(init=False)
     stop_hint: StopHint = field(init=False)
     family: Family = field(init=False)
     started: int = 0
@@ -88,21 +91,10 @@ class Program:
 
     def __post_init__(self) -> None:
         spec = self.submitted.query.program
+        self.id, self.prompt, self.terms = self.submitted.query_id, self.submitted.prompt, spec.terms
         hint = self.algorithm.stop_hint
         self.stop_hint = hint._replace(most=spec.terms.level.cap(hint.most))
         self.family = Family(self.submitted.model, spec.algorithm, spec.terms.tag)
-
-    @property
-    def id(self) -> str:
-        return self.submitted.query_id
-
-    @property
-    def prompt(self) -> tuple[int, ...]:
-        return self.submitted.prompt
-
-    @property
-    def terms(self) -> Terms:
-        return self.submitted.query.program.terms
 
     @property
     def max_disagreement(self) -> float | None:

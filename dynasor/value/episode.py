@@ -21,7 +21,7 @@ class Family(NamedTuple):
     tag: str = ""
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """What was known of a program after some units of its knob.
 
     Attributes:
@@ -57,7 +57,7 @@ class Moment(msgspec.Struct, frozen=True):
         )
 
 
-class Episode(msgspec.Struct, frozen=True):
+class Episode(msgspec.Struct, frozen=True, gc=False):
     """One program from its first unit to its cap; its last moment's answer is the full one's.
 
     Attributes:

@@ -73,7 +73,7 @@ class Fleet(RuleBasedStateMachine):
             {},
             optional={
                 "policy": st.sampled_from(
-                    ["even", "beta", "window", {"name": "threshold", "knob": 2, "wave": 3}]
+                    ["even", "beta", "window", "value", {"name": "threshold", "knob": 2, "wave": 3}]
                 ),
                 "deadline_s": SMALL,
                 "effort": st.sampled_from(["none", "minimal", "low", "medium", "high"]),

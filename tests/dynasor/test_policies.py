@@ -19,12 +19,26 @@ from dynasor.policies import POLICIES, Policy, Verdict
 from dynasor.policies.beta import Beta, BetaParams
 from dynasor.policies.even import Even, EvenParams
 from dynasor.policies.threshold import Threshold, ThresholdParams
+from dynasor.policies.value import Value, ValueParams
 from dynasor.policies.window import Window, WindowParams
+from dynasor.value.episode import Family
+from dynasor.value.values import ValueModels
 from dynasor.work import Drop, Dropped, Finish, Finished, Generate, Started
 
 HINT = StopHint(knob=5, thresholds={"entropy": 0.7}, wave=5)
 SEARCH = StopHint(knob=3, thresholds={"entropy": 0.85, "reward": 0.5}, wave=None)
 NEVER = StopHint(knob=1, thresholds={}, wave=None)
+VOTES = StopHint(knob=5, thresholds={"entropy": 0.7}, wave=5, most=16, exchangeable=True)
+FAMILY = Family("model", "algorithm")
+
+
+@dataclass
+class Fixed:
+    """A market that stays as it is."""
+
+    price: float = 0.0
+    room: int = 1
+    values: ValueModels = field(default_factory=ValueModels)
 
 
 @dataclass
@@ -38,6 +52,9 @@ class View:
     streak: int = 0
     stop_hint: StopHint = HINT
     generated: int = 0
+    family: Family = FAMILY
+    max_disagreement: float | None = None
+    market: Fixed = field(default_factory=Fixed)
 
     @property
     def measured(self) -> int:
@@ -66,6 +83,8 @@ def views(draw: st.DrawFn) -> View:
         tuple(count for count in counts if count),
         draw(st.integers(0, voting)),
         draw(st.sampled_from([HINT, SEARCH, NEVER])),
+        max_disagreement=draw(st.sampled_from([None, 0.0, 0.01])),
+        market=Fixed(draw(st.sampled_from([0.0, 1e-6, 1e-3])), draw(st.integers(0, 64))),
     )
 
 
@@ -75,6 +94,10 @@ def threshold(**params: object) -> Threshold:
 
 def beta(**params: object) -> Beta:
     return Beta(BetaParams.model_validate(params))
+
+
+def value(**params: object) -> Value:
+    return Value(ValueParams.model_validate(params))
 
 
 def window(**params: object) -> Window:
@@ -256,10 +279,85 @@ class TestWindow:
         assert window().verdict(View(10, ended=9, streak=9)) == Verdict(10)
 
 
+class TestValue:
+    def votes(self, *counts: int, **view: Any) -> View:
+        """All units have ended and voted like this."""
+        return View(sum(counts), None, {}, counts, stop_hint=VOTES, **view)
+
+    def test_the_first_wave_is_the_least_that_could_settle_it(self) -> None:
+        first = value().verdict(self.votes()).allowance
+        assert first is not None and 2 <= first <= 5
+        assert value().verdict(self.votes(first)).settled or first < 4
+
+    def test_free_compute_makes_waves_wide_as_far_as_there_is_room(self) -> None:
+        def wave(price: float, room: int) -> int:
+            view = self.votes(2, 2, market=Fixed(price, room))
+            allowance = value().verdict(view).allowance
+            assert allowance is not None
+            return allowance - 4
+
+        assert wave(0.0, 64) > wave(0.0, 1)
+        assert wave(0.0, 3) <= max(3, wave(0.0, 1))
+        assert wave(1e-6, 64) <= wave(0.0, 1)
+
+    def test_haste_trades_waste_for_rounds(self) -> None:
+        view = self.votes(1, 1, market=Fixed(room=64))
+        waves = [value(haste=haste).verdict(view).allowance for haste in (0.0, 1.0, 4.0)]
+        assert waves == sorted(waves) and waves[0] < waves[-1] <= 16  # type: ignore[type-var]
+
+    def test_certain_and_hopeless_programs_end_as_compute_gets_dear(self) -> None:
+        def ended_at(*counts: int) -> int:
+            return next(
+                step
+                for step in range(40)
+                if value()
+                .verdict(self.votes(*counts, market=Fixed(1e-6 * 1.5**step), generated=600))
+                .settled
+            )
+
+        assert ended_at(6) == 0
+        assert ended_at(1, 1, 1, 1, 1, 1) < ended_at(3, 3)
+
+    def test_says_whether_it_was_certain_or_too_dear(self) -> None:
+        assert value().verdict(self.votes(10)).stop == "certain"
+        dear = self.votes(3, 2, market=Fixed(price=1.0))
+        assert value().verdict(dear).stop is not None
+
+    def test_higher_floors_stop_sooner(self) -> None:
+        assert value(budget_floor=1.0, unit_floor=1.0).verdict(self.votes(2, 1)).settled
+        assert not value(budget_floor=0.0, unit_floor=0.0).verdict(self.votes(5)).settled
+
+    def test_a_contract_holds_at_any_price(self) -> None:
+        dear = Fixed(price=1.0)
+        assert value().verdict(self.votes(4, 2, market=dear)).settled
+        held = self.votes(4, 2, market=dear, max_disagreement=0.01)
+        assert not value().verdict(held).settled
+        assert value().verdict(self.votes(9, 2, max_disagreement=0.01)).settled
+
+    def test_programs_at_their_cap_are_complete(self) -> None:
+        assert value().verdict(self.votes(8, 8)) == Verdict(None)
+
+    def test_nothing_is_decided_while_units_run(self) -> None:
+        assert value().verdict(View(9, 8, {}, (8,), stop_hint=VOTES)) == Verdict(9)
+
+    def test_it_learns(self) -> None:
+        assert value().learns and not beta().learns
+
+
 class Run:
     """A program of voting chains, which end in any order; satisfies `ProgramView`."""
 
-    def __init__(self, algorithm: Algorithm[Any, Any], policy: Policy, seed: int) -> None:
+    def __init__(
+        self,
+        algorithm: Algorithm[Any, Any],
+        policy: Policy,
+        seed: int,
+        max_disagreement: float | None = None,
+        market: Fixed | None = None,
+    ) -> None:
+        self.family = Family("model", algorithm.name)
+        self.max_disagreement = max_disagreement
+        self.market = market or Fixed()
         self.algorithm = algorithm
         self.policy = policy
         self.random = random.Random(seed)
@@ -321,7 +419,10 @@ policies = st.one_of(
     ),
     st.builds(beta, confidence=st.sampled_from([0.5, 0.95, 0.999]), wave=st.integers(1, 5)),
     st.builds(window, window=st.integers(2, 8)),
+    st.builds(value, haste=st.sampled_from([0.0, 1.0, 4.0])),
 )
+
+markets = st.builds(Fixed, st.sampled_from([0.0, 1e-5, 1e-3]), st.integers(0, 32))
 
 
 class TestPrograms:
@@ -331,13 +432,23 @@ class TestPrograms:
         st.integers(1, 20),
         st.lists(st.sampled_from([None, "1", "2", "!"]), min_size=1, max_size=4),
         st.integers(0, 100),
+        st.sampled_from([None, 0.01]),
+        markets,
     )
     @settings(max_examples=300, deadline=None)
     def test_every_program_comes_to_its_end_within_its_cap(
-        self, name: str, policy: Policy, cap: int, answers: list[str | None], seed: int
+        self,
+        name: str,
+        policy: Policy,
+        cap: int,
+        answers: list[str | None],
+        seed: int,
+        contract: float | None,
+        market: Fixed,
     ) -> None:
         kind = ALGORITHMS.get(name, "algorithm")
-        run = Run(kind(kind.Params.model_validate({"max_branches": cap})), policy, seed)
+        algorithm = kind(kind.Params.model_validate({"max_branches": cap}))
+        run = Run(algorithm, policy, seed, contract, market)
         run.finish(answers)
         assert run.started <= cap
         assert run.settled or run.started == cap
