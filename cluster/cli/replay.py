@@ -8,6 +8,7 @@ import gzip
 import json
 import math
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -145,7 +146,7 @@ def _read(path: Path) -> list[Question]:
         if data.startswith(GZIP_MAGIC):
             data = gzip.decompress(data)
         return parse(data.splitlines())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CliError(f"{path}: {reason}") from None
     except ValueError as error:

@@ -69,7 +69,7 @@ class Value(Policy):
                 wave = max(wave, min(likely, market.room))
         if not outlook.worth:
             return Verdict(started, stop="price" if outlook.gain > 0 else "certain")
-        return Verdict(started + max(1, wave))
+        return Verdict(started + max(1, min(wave, model.cap - started)))
 
     def _cost(self, program: ProgramView, cap: int) -> Cost:
         """What a unit of this program costs, in improvement of the answer."""
