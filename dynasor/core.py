@@ -269,7 +269,8 @@ class Core:
     def _follow_demand(self, now: float) -> None:
         """Let the price follow those who wait, and ask again who was told to wait for another."""
         waiting, running = self._dispatcher.waiting, self.runs
-        self._market.update(waiting, len(self.programs) - waiting, (), now)
+        slacks_s = self._dispatcher.slacks_s(now)
+        self._market.update(waiting, len(self.programs) - waiting, slacks_s, now)
         if waiting and running and self._market.rate.per_s:
             self._dispatcher.token_rate = self._market.rate.per_s / running
         self._intake.changed.update(self._dispatcher.paused)

@@ -7,6 +7,7 @@ there is room. Engines hold only what they can run; what waits, waits here.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Mapping
 
 from dynasor.branch import GENERATE, Branch
@@ -18,6 +19,8 @@ from dynasor.queue.orders import TOKEN_RATE, Standing
 from dynasor.queue.queue import Queue
 from dynasor.settings import CoreSettings
 from dynasor.work import Score
+
+MOST_SLACKS = 1000
 
 
 class Dispatcher:
@@ -40,6 +43,7 @@ class Dispatcher:
         self._queues: dict[str, Queue] = {}
         self._parked: list[tuple[float, str, str]] = []
         self._unstarted: set[str] = set()
+        self._latest: dict[str, float] = {}
         self.paused: dict[str, None] = {}
 
     @property
@@ -62,12 +66,24 @@ class Dispatcher:
         """Programs that wait for their first branch to start."""
         return len(self._unstarted)
 
+    def slacks_s(self, now: float) -> tuple[float, ...]:
+        """Of waiting programs with a deadline: the time left before a branch that is to be in time
+        has to start; below 0: it is too late. Of as many of them as can be looked at quickly."""
+        latest = itertools.islice(self._latest.values(), MOST_SLACKS)
+        return tuple(at - now for at in latest)
+
     def enqueue(self, program: Program, standing: Standing) -> None:
         """Let a program's waiting branches wait in the place that the order gives it now. Those
         whose compute was taken back wait only if its policy lets them go on."""
         services = _services(program)
         if program.first_run_at is None and services:
             self._unstarted.add(program.id)
+        if program.deadline_at is not None and services:
+            self._latest[program.id] = (
+                program.deadline_at - standing.serial_tokens / self.token_rate
+            )
+        else:
+            self._latest.pop(program.id, None)
         for service in services:
             if service not in self._queues:
                 self._queues[service] = Queue(self._weight)
@@ -82,6 +98,7 @@ class Dispatcher:
     def leave(self, program: Program) -> None:
         """Nothing of a program waits any longer."""
         self._unstarted.discard(program.id)
+        self._latest.pop(program.id, None)
         self.paused.pop(program.id, None)
         for queue in self._queues.values():
             queue.remove(program.id)

@@ -196,7 +196,7 @@ class Load(msgspec.Struct, frozen=True, gc=False):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """Everything that happened at a replica since its last report; ``load``: None if unknown."""
+    """Everything that happened at a replica since its last report; ``load``: None: as before."""
 
     runs: tuple[RunReport, ...] = ()
     load: Load | None = None

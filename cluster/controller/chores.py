@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from cluster.controller.memory import collect_if
 from cluster.controller.metrics import Metrics
 from cluster.controller.shell import Shell
 from cluster.controller.values import ValueFile
@@ -14,10 +15,11 @@ from cluster.controller.values import ValueFile
 logger = logging.getLogger(__name__)
 
 METRICS_PERIOD_S = 1.0
+COLLECTION_PERIOD_S = 60.0
 
 
 class Chores:
-    """Brings metrics up to date and saves value models, until closed."""
+    """Brings metrics up to date, collects garbage and saves value models, until closed."""
 
     def __init__(self, shell: Shell, file: ValueFile, save_period_s: float) -> None:
         self._shell = shell
@@ -25,7 +27,11 @@ class Chores:
         self._metrics = Metrics()
         self._closing = asyncio.Event()
         loop = asyncio.get_running_loop()
-        chores = ((METRICS_PERIOD_S, self._update_metrics), (save_period_s, self._save))
+        chores = (
+            (METRICS_PERIOD_S, self._update_metrics),
+            (COLLECTION_PERIOD_S, self._collect),
+            (save_period_s, self._save),
+        )
         self._tasks = [loop.create_task(self._every(period_s, chore)) for period_s, chore in chores]
 
     async def close(self) -> None:
@@ -48,6 +54,9 @@ class Chores:
 
     async def _update_metrics(self) -> None:
         self._metrics.update(self._shell.stats())
+
+    async def _collect(self) -> None:
+        collect_if(idle=not self._shell.status().programs)
 
     async def _save(self) -> None:
         await self._file.save(self._shell.learned())

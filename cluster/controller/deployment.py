@@ -5,6 +5,7 @@ from __future__ import annotations
 from ray import serve
 
 from cluster.controller.chores import Chores
+from cluster.controller.memory import tune
 from cluster.controller.shell import Shell
 from cluster.controller.values import ValueFile
 from cluster.protocol import Refused, Status, pack, unpack_report
@@ -31,6 +32,7 @@ class Controller:
         self._shell = Shell(settings, self._sender)
         file = ValueFile(settings)
         file.load(self._shell.learn)
+        tune()
         self._chores = Chores(self._shell, file, settings.value_model_save_s)
 
     async def solve(self, submission: Submit) -> Result | Refused:

@@ -29,6 +29,7 @@ from cluster.bench.core.meter import Cost
 from cluster.bench.core.steady import Load, Size
 from cluster.bench.options import names, natural, numbers, positive
 from cluster.bench.stats import as_objects, machine_load, markdown_table, percentile
+from cluster.controller.memory import THRESHOLDS
 
 GOAL_US = 20.0
 """CPU time of a branch event, at most, at the largest size."""
@@ -171,7 +172,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--events", type=positive, default=20_000, metavar="N", help="of a repeat; or the branches")
     add("--repeats", type=positive, default=5, metavar="N", help="of each load")
     add("--seed", type=natural, default=0, help="of lengths, answers and prompts")
-    add("--gc-every", type=positive, default=700, metavar="N", help="new objects a collection")
+    add(
+        "--gc-every",
+        type=positive,
+        default=THRESHOLDS[0],
+        metavar="N",
+        help="new objects a collection",
+    )
     add("--profile", action="store_true", help="where the time goes; makes all of it longer")
     add("--out", type=Path, metavar="FILE", help="also write all figures there, as JSON")
     return parser

@@ -11,6 +11,7 @@ import psutil
 from cluster.bench.core.meter import Cost, Meter
 from cluster.bench.core.steady import Load, SteadyState
 from cluster.bench.stats import mean
+from cluster.controller.memory import THRESHOLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def measure(
             of everything come as often as they do.
         gc_every: new objects from one garbage collection to the next.
     """
-    gc.set_threshold(gc_every, *gc.get_threshold()[1:])
+    gc.set_threshold(gc_every, *THRESHOLDS[1:])
     events = max(events, load.size.branches)
     gc.collect()
     process = psutil.Process()
