@@ -73,7 +73,8 @@ class Intake:
                 return False
             new = branch.extend(news.start, news.tokens)
             self._rate.count(new)
-            if ((new or news.measured is not None) and program.grow(branch, new, news.measured)) or program.submitted.watched:
+            grown = new or news.measured is not None
+            if (grown and program.grow(branch, new, news.measured)) or program.submitted.watched:
                 self.changed[program.id] = None
             if news.end is not None:
                 self._end_run(program, branch, news.end, now)

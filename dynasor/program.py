@@ -90,8 +90,8 @@ class Program:
     _dropped: list[Branch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        spec = self.submitted.query.program
-        self.id, self.prompt, self.terms = self.submitted.query_id, self.submitted.prompt, spec.terms
+        submitted, spec = self.submitted, self.submitted.query.program
+        self.id, self.prompt, self.terms = submitted.query_id, submitted.prompt, spec.terms
         hint = self.algorithm.stop_hint
         self.stop_hint = hint._replace(most=spec.terms.level.cap(hint.most))
         self.family = Family(self.submitted.model, spec.algorithm, spec.terms.tag)
