@@ -10,7 +10,7 @@ most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ BETS = np.array([0.3, 0.6, 0.98])
 
 RECENT = 100
 """Newest programs that are watched for drift."""
+
+MOST_CONTRACTS = 16
+"""Contracts that are kept in mind, of one family and cap."""
 
 LEVELS = np.concatenate([np.geomspace(1e-3, 0.5, 60), np.linspace(0.55, 1.0, 10)])
 """Values of a bound."""
@@ -48,6 +51,36 @@ class Certificate(NamedTuple):
     recent: float
     alarm: bool
     programs: int
+
+
+class Proofs:
+    """Certificates of the contracts that are asked for, made anew when there are new losses."""
+
+    def __init__(self, losses: Callable[[], Floats]) -> None:
+        """``losses``: as `certificate` takes them."""
+        self._losses = losses
+        self._made: dict[float, Certificate] = {}
+        self._asked: dict[float, None] = {}
+
+    def of(self, max_disagreement: float) -> Certificate:
+        """What is proven of a contract."""
+        known = self._made.get(max_disagreement)
+        if known is None:
+            self._asked[max_disagreement] = None
+            if len(self._asked) > MOST_CONTRACTS:
+                del self._asked[next(iter(self._asked))]
+                self._made.clear()
+            known = self._made[max_disagreement] = certificate(self._losses(), max_disagreement)
+        return known
+
+    def changed(self) -> None:
+        """There are new losses."""
+        self._made.clear()
+
+    @property
+    def asked(self) -> Collection[float]:
+        """Contracts that were asked for of late."""
+        return tuple(self._asked)
 
 
 def certificate(losses: Floats, max_disagreement: float) -> Certificate:

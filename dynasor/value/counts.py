@@ -40,17 +40,25 @@ class Summary(NamedTuple):
 
 
 class Counts:
-    """What one family has shown; ``of_votes`` where the order of units doesn't matter."""
+    """What one family has shown.
+
+    Attributes:
+        of_votes: its newest programs where the order of units doesn't matter, oldest first.
+        of_moments: all where it does.
+        programs, units, tokens: of all together.
+    """
 
     def __init__(self) -> None:
         self.of_votes: deque[Summary] = deque(maxlen=PROGRAMS)
         self.of_moments = MomentCounts()
+        self.programs = 0
         self.units = 0
         self.tokens = 0
 
     def learn(self, episode: Episode) -> None:
         """Count a program that ran to its cap; it has at least one moment."""
         final = episode.moments[-1]
+        self.programs += 1
         self.units += final.measured
         self.tokens += final.tokens
         if episode.exchangeable:
@@ -60,6 +68,7 @@ class Counts:
 
     def absorb(self, other: Counts) -> None:
         """Count what another has counted."""
+        self.programs += other.programs
         self.units += other.units
         self.tokens += other.tokens
         self.of_votes.extend(other.of_votes)

@@ -44,6 +44,7 @@ class _Family(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     algorithm: str
     tag: str
+    runs: Natural
     units: Natural
     tokens: Natural
     longest: Natural
@@ -80,6 +81,7 @@ def _family(family: Family, counts: Counts) -> _Family:
     moments = counts.of_moments
     return _Family(
         *family,
+        counts.programs,
         counts.units,
         counts.tokens,
         moments.longest,
@@ -91,7 +93,7 @@ def _family(family: Family, counts: Counts) -> _Family:
 
 def _counts(family: _Family) -> Counts:
     counts = Counts()
-    counts.units, counts.tokens = family.units, family.tokens
+    counts.programs, counts.units, counts.tokens = family.runs, family.units, family.tokens
     counts.of_moments.longest = family.longest
     for place, program in enumerate(family.programs):
         if any(a < b for a, b in zip(program.votes, program.votes[1:], strict=False)):

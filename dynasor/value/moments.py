@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dynasor.certaindex import Certaindex
-from dynasor.value.contract import Certificate, certificate
+from dynasor.value.contract import Proofs
 from dynasor.value.episode import Episode, Moment
+from dynasor.value.mixture import Floats
 from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook
 
 HORIZONS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -90,19 +91,25 @@ class MomentsModel:
     """What further units are worth to programs of one family and cap.
 
     Args:
+        own: what it has shown itself; contracts are proven on that.
         families: what it and those it is like have shown, the narrowest first.
+
+    Attributes:
+        cap: units that a program may begin.
+        proofs: of contracts.
     """
 
-    def __init__(self, families: Sequence[MomentCounts], cap: int) -> None:
+    def __init__(self, own: MomentCounts, families: Sequence[MomentCounts], cap: int) -> None:
         self.cap = cap
+        self._own = own
         self._families = families
         self._estimates: dict[tuple[State, int], tuple[float, float]] = {}
-        self._certificates: dict[float, Certificate] = {}
+        self.proofs = Proofs(self._losses)
 
     def changed(self) -> None:
         """The counts have changed."""
         self._estimates.clear()
-        self._certificates.clear()
+        self.proofs.changed()
 
     def outlook(self, certaindex: Certaindex, cost: Cost) -> Outlook:
         """What is ahead of a program: the best over all horizons, for several units may gain what
@@ -127,21 +134,15 @@ class MomentsModel:
         """What is ahead if it may only stop where that is proven to be safe enough."""
         moment = Moment.of(certaindex, 0, None)
         remaining = max(1, self.cap - moment.measured)
-        proven = self.certificate(max_disagreement).rule
+        proven = self.proofs.of(max_disagreement).rule
         if proven is None:
             return Outlook(True, remaining, float(remaining), 0.0)
         if believed(moment, self.cap, 0)[0] >= TRUSTS[proven]:
             return STOP
         return Outlook(True, 1, 1.0, 0.0)
 
-    def certificate(self, max_disagreement: float) -> Certificate:
-        """What is proven of a contract."""
-        known = self._certificates.get(max_disagreement)
-        if known is None:
-            losses = np.array(self._families[0].losses, float).reshape(-1, len(TRUSTS))
-            known = certificate(losses, max_disagreement)
-            self._certificates[max_disagreement] = known
-        return known
+    def _losses(self) -> Floats:
+        return np.array(self._own.losses, float).reshape(-1, len(TRUSTS))
 
     def estimate(self, moment: Moment, units: int) -> tuple[float, float]:
         """Chance that the answer some units later is the full one, and certaindex at the cap."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 from dynasor.certaindex import Certaindex
-from dynasor.value.contract import Certificate
+from dynasor.value.contract import Certificate, Proofs
 from dynasor.value.counts import Counts, mixture_of, summary, tokens_of
 from dynasor.value.document import from_plain, to_plain
 from dynasor.value.episode import Episode, Family
-from dynasor.value.moments import MomentsModel
+from dynasor.value.moments import MomentCounts, MomentsModel
 from dynasor.value.stopping import Cost, Outlook
 from dynasor.value.votes import VotesModel
 
 GROWTH = 1.5
-"""A model is made anew when its family has grown by this factor …"""
+"""A model is made anew when what it is learned from has grown by this factor …"""
 
 MOST_MISSED = 500
 """… or by so many programs: old ones are forgotten, so that the model follows the traffic."""
 
+MOST_FAMILIES = 256
+"""Families that are remembered; the one that has not been seen for longest is forgotten."""
+
 LIKELY_CAP = 32
 """Of a program that doesn't say how much it can demand, where nothing is known."""
+
+Path = tuple[str, ...]
+"""A family, or all of one model and algorithm, or of one algorithm: widest name first."""
 
 
 class ValueModel(Protocol):
@@ -35,8 +42,18 @@ class ValueModel(Protocol):
     def promised(self, certaindex: Certaindex, max_disagreement: float) -> Outlook:
         """What is ahead if it may only stop where that is proven to be safe enough."""
 
-    def certificate(self, max_disagreement: float) -> Certificate:
-        """What is proven of a contract; its bound and alarm are metrics."""
+    @property
+    def proofs(self) -> Proofs:
+        """What is proven of contracts; a certificate's bound and alarm are metrics."""
+
+
+class Contract(NamedTuple):
+    """A contract in use, and what is proven of it."""
+
+    family: Family
+    cap: int
+    max_disagreement: float
+    certificate: Certificate
 
 
 class ValueModels:
@@ -44,91 +61,124 @@ class ValueModels:
     the same model and algorithm, then the same algorithm, then a prior."""
 
     def __init__(self) -> None:
-        self._families: dict[Family, Counts] = {}
-        self._likes: dict[tuple[str, ...], Counts] = {}
-        self._of_votes: dict[Family, dict[int, VotesModel]] = {}
-        self._of_moments: dict[Family, dict[int, MomentsModel]] = {}
-        self._learned: dict[Family, int] = {}
-        self._due: dict[Family, float] = {}
-        self._tokens: dict[Family, float] = {}
+        self._counts: dict[Path, Counts] = {}
+        self._of_votes: dict[Path, dict[int, VotesModel]] = {}
+        self._of_moments: dict[Path, dict[int, MomentsModel]] = {}
+        self._due: dict[Path, float] = {}
+        self._tokens: dict[Path, float] = {}
 
     def learn(self, episode: Episode) -> None:
         """Take in a program that was run to its cap. One without moments teaches nothing."""
         if not episode.moments:
             return
-        family = episode.family
-        for counts in self._levels(family):
-            counts.learn(episode)
         self._tokens.clear()
+        paths = _paths(episode.family)
+        leaf = paths[0]
+        self._remember(leaf)
+        for path in paths:
+            self._counts.setdefault(path, Counts()).learn(episode)
         if not episode.exchangeable:
-            for model in self._of_moments.get(family, {}).values():
-                model.changed()
+            for moments in (m for path in paths for m in self._of_moments.get(path, {}).values()):
+                moments.changed()
             return
         program = summary(episode)
-        known = self._of_votes.get(family, {})
-        if program.complete and program.cap in known:
-            known[program.cap].add((program.votes, program.abstained))
-        learned = self._learned[family] = self._learned.get(family, 0) + 1
-        if known and learned >= self._due.get(family, 0.0):
-            self._due[family] = min(GROWTH * learned, learned + MOST_MISSED)
-            mixture = mixture_of(self._levels(family))
-            for votes in known.values():
-                votes.learn(mixture)
+        model = self._of_votes.get(leaf, {}).get(program.cap)
+        if model is not None and program.complete:
+            model.add((program.votes, program.abstained))
+        for path in paths:
+            self._renew(path)
 
     def of(self, family: Family, exchangeable: bool, cap: int | None) -> ValueModel:
-        """What is known of a kind of programs; the same object until it is made anew.
+        """What is known of a kind of programs. Ask again for each decision: others may be there.
 
         Args:
             exchangeable: their units are independent draws that all vote alike.
             cap: units that they can demand in all; None: that is not known beforehand.
         """
+        path = next((path for path in _paths(family) if path in self._counts), ())
         if exchangeable and cap is not None:
-            known = self._of_votes.setdefault(family, {})
-            if cap not in known:
-                known[cap] = self._votes_model(family, cap)
-            return known[cap]
-        levels = [counts.of_moments for counts in self._levels(family)]
-        cap = cap or max(counts.longest for counts in levels) or LIKELY_CAP
-        moments = self._of_moments.setdefault(family, {})
+            votes = self._of_votes.get(path, {}).get(cap)
+            return votes or self._votes_model(path, cap)
+        levels = [counts.of_moments for counts in self._levels(path)]
+        cap = cap or max((counts.longest for counts in levels), default=0) or LIKELY_CAP
+        moments = self._of_moments.setdefault(path, {})
         if cap not in moments:
-            moments[cap] = MomentsModel(levels, cap)
+            own = levels[0] if len(path) == 3 else MomentCounts()
+            moments[cap] = MomentsModel(own, levels, cap)
         return moments[cap]
 
     def tokens_per_unit(self, family: Family) -> float:
         """What a unit of a family's work takes on the mean."""
-        known = self._tokens.get(family)
-        if known is None:
-            known = self._tokens[family] = tokens_of(self._levels(family))
-        return known
+        path = next((path for path in _paths(family) if path in self._counts), ())
+        if path not in self._tokens:
+            self._tokens[path] = tokens_of(self._levels(path))
+        return self._tokens[path]
+
+    def contracts(self) -> Iterator[Contract]:
+        """Contracts that were asked for, for metrics."""
+        for kind in (self._of_votes, self._of_moments):
+            for path, models in kind.items():
+                for cap, model in models.items():
+                    for epsilon in model.proofs.asked:
+                        yield Contract(_family(path), cap, epsilon, model.proofs.of(epsilon))
 
     def document(self) -> dict[str, Any]:
         """All of it as plain data (JSON types)."""
-        return to_plain(self._families)
+        leaves = {_family(path): counts for path, counts in self._counts.items() if len(path) == 3}
+        return to_plain(leaves)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> ValueModels:
         """The inverse of `document`. Raises ValueError if it is none."""
         models = cls()
         for family, counts in from_plain(document).items():
-            for level in models._levels(family):
-                level.absorb(counts)
+            for path in _paths(family):
+                models._counts.setdefault(path, Counts()).absorb(counts)
         return models
 
-    def _levels(self, family: Family) -> list[Counts]:
-        """What it and those it is like have shown, the narrowest first."""
-        model, algorithm, _ = family
-        return [
-            self._families.setdefault(family, Counts()),
-            self._likes.setdefault((model, algorithm), Counts()),
-            self._likes.setdefault((algorithm,), Counts()),
-        ]
+    def _levels(self, path: Path) -> list[Counts]:
+        """What is known along a path, the narrowest first."""
+        return [self._counts[path[:length]] for length in range(len(path), 0, -1)]
 
-    def _votes_model(self, family: Family, cap: int) -> VotesModel:
+    def _remember(self, leaf: Path) -> None:
+        """Make a family the newest one, and forget the oldest if there are too many."""
+        self._counts[leaf] = self._counts.pop(leaf) if leaf in self._counts else Counts()
+        leaves = [path for path in self._counts if len(path) == 3]
+        for path in leaves[:-MOST_FAMILIES]:
+            del self._counts[path]
+            self._of_votes.pop(path, None)
+            self._of_moments.pop(path, None)
+            self._due.pop(path, None)
+
+    def _renew(self, path: Path) -> None:
+        """Make the models of a path anew if they have missed enough."""
+        known, learned = self._of_votes.get(path, {}), self._counts[path].programs
+        if known and learned >= self._due.get(path, 0.0):
+            self._due[path] = min(GROWTH * learned, learned + MOST_MISSED)
+            mixture = mixture_of(self._levels(path))
+            for model in known.values():
+                model.learn(mixture)
+
+    def _votes_model(self, path: Path, cap: int) -> VotesModel:
         made = VotesModel(cap)
-        levels = self._levels(family)
-        for program in levels[0].of_votes:
+        levels = self._levels(path)
+        # A family that is new is like others, but proofs must be made on its own programs.
+        for program in levels[0].of_votes if len(path) == 3 else ():
             if program.complete and program.cap == cap:
                 made.add((program.votes, program.abstained))
         if any(counts.of_votes for counts in levels):
             made.learn(mixture_of(levels))
+        self._of_votes.setdefault(path, {})[cap] = made
         return made
+
+
+def _paths(family: Family) -> tuple[Path, Path, Path]:
+    """The family, and what it is like, the narrowest first."""
+    model, algorithm, tag = family
+    return (algorithm, model, tag), (algorithm, model), (algorithm,)
+
+
+def _family(path: Path) -> Family:
+    """The family of a path; "" for what it leaves open."""
+    algorithm, model, tag = (*path, "", "", "")[:3]
+    return Family(model, algorithm, tag)

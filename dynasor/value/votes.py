@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from dynasor.certaindex import Certaindex
-from dynasor.value.contract import Certificate, certificate
-from dynasor.value.mixture import PRIOR, Mixture, Votes
+from dynasor.value.contract import Proofs
+from dynasor.value.mixture import PRIOR, Floats, Mixture, Votes
 from dynasor.value.paths import drawn, joined, looks, seen
 from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook, Rule, Stopping, is_decided
 
@@ -32,6 +32,9 @@ CONTRACT_COSTS = (0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2, 0.4)
 STEPS_PER_OCTAVE = 4
 """Prices within a fifth of each other are one."""
 
+MOST_RULES = 256
+"""Rules that are kept, of as many costs."""
+
 SEED = 20412993
 
 Partition = tuple[Votes, int]
@@ -43,7 +46,8 @@ class VotesModel:
 
     Attributes:
         cap: units that a program may begin.
-        recent: the newest programs of this cap, oldest first; contracts are proven on them.
+        recent: the newest programs of this cap, oldest first.
+        proofs: of contracts, on those.
     """
 
     def __init__(self, cap: int) -> None:
@@ -51,12 +55,12 @@ class VotesModel:
         self.recent: deque[Partition] = deque(maxlen=WINDOW)
         self._stopping = _prior(cap, EMPHASIS)
         self._rules: dict[tuple[float, int | None], Rule] = {}
-        self._certificates: dict[float, Certificate] = {}
+        self.proofs = Proofs(self._losses)
 
     def add(self, partition: Partition) -> None:
         """Take in a program of this cap; what is proven may change at once."""
         self.recent.append(partition)
-        self._certificates.clear()
+        self.proofs.changed()
 
     def learn(self, mixture: Mixture) -> None:
         """Begin to go by a mixture and by the programs that were added."""
@@ -73,6 +77,8 @@ class VotesModel:
         step = round(STEPS_PER_OCTAVE * math.log2(cost.price)) if cost.price > 0 else None
         rule = self._rules.get((cost.floor, step))
         if rule is None:
+            if len(self._rules) >= MOST_RULES:
+                self._rules.clear()
             price = 0.0 if step is None else 2.0 ** (step / STEPS_PER_OCTAVE)
             rule = self._stopping.rule(Cost(cost.floor, price))
             self._rules[cost.floor, step] = rule
@@ -84,22 +90,16 @@ class VotesModel:
         remaining = self.cap - certaindex.measured
         if remaining <= 0 or is_decided(top, second, remaining):
             return STOP
-        proven = self.certificate(max_disagreement).rule
+        proven = self.proofs.of(max_disagreement).rule
         if proven is not None:
             return contract_rules(self.cap)[proven].outlook(certaindex.measured, top, second)
         # The soonest that the lead can be beyond reach, were all further votes for the leader.
         missing = remaining - (top - second) + bool(second)
         return Outlook(True, -(-missing // 2), float(remaining), 0.0)
 
-    def certificate(self, max_disagreement: float) -> Certificate:
-        """What is proven of a contract."""
-        known = self._certificates.get(max_disagreement)
-        if known is None:
-            losses = [disagreement(partition) for partition in self.recent]
-            shape = (len(losses), len(CONTRACT_COSTS))
-            known = certificate(np.array(losses).reshape(shape), max_disagreement)
-            self._certificates[max_disagreement] = known
-        return known
+    def _losses(self) -> Floats:
+        losses = [disagreement(partition) for partition in self.recent]
+        return np.array(losses).reshape(len(losses), len(CONTRACT_COSTS))
 
 
 def leading(certaindex: Certaindex) -> tuple[int, int]:

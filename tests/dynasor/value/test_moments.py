@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynasor.certaindex import Certaindex, Vote
+from dynasor.value.episode import Moment
 from dynasor.value.moments import MomentCounts, MomentsModel, believed
 from dynasor.value.stopping import Cost
 from tests.dynasor.value.episodes import easy, episode
@@ -19,7 +20,8 @@ def seen(measured: int, value: float, streak: int) -> Certaindex:
 
 
 def model(*families: MomentCounts) -> MomentsModel:
-    return MomentsModel(families or (MomentCounts(),), CAP)
+    known = families or (MomentCounts(),)
+    return MomentsModel(known[0], known, CAP)
 
 
 class TestPrior:
@@ -27,8 +29,6 @@ class TestPrior:
     def test_is_a_chance_that_grows_with_the_units_done(
         self, measured: int, value: float, streak: int
     ) -> None:
-        from dynasor.value.episode import Moment
-
         moment = Moment.of(seen(measured, value, streak), 0, None)
         chances = [believed(moment, CAP, units)[0] for units in range(1, CAP + 1)]
         assert all(0 <= chance <= 1 for chance in chances)
@@ -55,8 +55,6 @@ class TestLearning:
         counts = MomentCounts()
         for one in easy(200, cap=CAP, exchangeable=False):
             counts.learn(one)
-        from dynasor.value.episode import Moment
-
         moment = Moment.of(seen(2, 1.0, 2), 0, None)
         alone, alike = model(), model(MomentCounts(), counts)
         assert alike.estimate(moment, 0)[0] > alone.estimate(moment, 0)[0]
@@ -88,4 +86,4 @@ class TestPromise:
         counts = MomentCounts()
         for _ in range(500):
             counts.learn(episode(["a"] * 7 + ["b"] * 9, exchangeable=False))
-        assert model(counts).certificate(0.01).rule in (None, 0), "the safest never stopped"
+        assert model(counts).proofs.of(0.01).rule in (None, 0), "the safest never stopped"

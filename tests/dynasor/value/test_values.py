@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.value.episode import Episode, Family
 from dynasor.value.stopping import Cost
-from dynasor.value.values import ValueModels
+from dynasor.value.values import MOST_FAMILIES, ValueModels
 from tests.dynasor.value.episodes import FAMILY, easy, episode, scattered
 
 FREE = Cost(0.004, 0.0)
@@ -72,6 +72,26 @@ class TestFamilies:
         assert models.tokens_per_unit(Family("model", FAMILY.algorithm)) < 100
         assert ValueModels().tokens_per_unit(FAMILY) > 0
 
+    def test_contracts_in_use_are_told_of(self) -> None:
+        models = taught(easy(500) + easy(30, exchangeable=False))
+        assert not list(models.contracts())
+        for kind in (True, False):
+            models.of(FAMILY, kind, 8).promised(unanimous(2), 0.01)
+        votes, moments = models.contracts()
+        assert votes.family == moments.family == FAMILY and votes.cap == 8
+        assert votes.certificate.rule is not None and votes.certificate.bound <= 0.01
+        assert moments.certificate.rule is None and moments.certificate.programs == 30
+
+    def test_proofs_are_made_on_a_familys_own_programs(self) -> None:
+        models = taught(easy(500))
+        other = models.of(Family("model", FAMILY.algorithm, "geometry"), True, 8)
+        assert other.proofs.of(0.01).programs == 0
+
+    def test_families_without_end_are_forgotten(self) -> None:
+        models = taught([episode(["a"], Family("m", "a", str(n))) for n in range(300)])
+        tags = [family["tag"] for family in models.document()["families"]]
+        assert len(tags) == MOST_FAMILIES and tags[-1] == "299"
+
     def test_an_episode_without_moments_teaches_nothing(self) -> None:
         models = taught([Episode(FAMILY, 8, True, ())])
         assert models.document() == ValueModels().document()
@@ -102,9 +122,8 @@ class TestDocument:
         models = taught(easy(400))
         again = ValueModels.from_document(models.document())
         assert enough(again, FAMILY) == enough(models, FAMILY)
-        assert again.of(FAMILY, True, 8).certificate(0.01) == models.of(
-            FAMILY, True, 8
-        ).certificate(0.01)
+        proofs = [one.of(FAMILY, True, 8).proofs.of(0.01) for one in (models, again)]
+        assert proofs[0] == proofs[1] and proofs[0].programs == 400
 
     @pytest.mark.parametrize(
         ("change", "message"),

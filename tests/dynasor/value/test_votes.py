@@ -88,16 +88,16 @@ class TestPromise:
     def test_a_proof_lets_it_stop_sooner(self) -> None:
         unproven, proven = learned(((8,), 0), 20), learned(((8,), 0), 500)
         assert unproven.promised(seen(2), 0.01).worth
-        assert proven.certificate(0.01).rule is not None
+        assert proven.proofs.of(0.01).rule is not None
         assert not proven.promised(seen(2), 0.01).worth
 
     def test_the_proof_goes_when_traffic_drifts(self) -> None:
         model = learned(((8,), 0), 600)
-        before = model.certificate(0.01).rule
+        before = model.proofs.of(0.01).rule
         assert before is not None
         for _ in range(100):
             model.add(((4, 3, 1), 0))
-        after = model.certificate(0.01).rule
+        after = model.proofs.of(0.01).rule
         assert after is None or after < before
 
     def test_bolder_rules_disagree_more(self) -> None:
