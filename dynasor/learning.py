@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from dynasor.branch import Branch
 from dynasor.program import Program
-from dynasor.queue.lengths import Lengths
+from dynasor.queue.distribution import Distribution
+from dynasor.queue.lengths import Key, Lengths
 from dynasor.queue.orders import Standing
 from dynasor.queue.work import Progress, RemainingWork, Step
-from dynasor.value.episode import Episode, Moment
+from dynasor.value.episode import Episode, Family, Moment
 from dynasor.value.values import ValueModels
 from dynasor.work import BranchKind
 
@@ -58,7 +59,7 @@ class Learner:
 
     def branch_ended(self, program: Program, branch: Branch) -> None:
         """A branch has ended by itself."""
-        self._lengths.learn(_key(program, branch.kind), len(branch.tokens))
+        self._lengths.learn(_key(program.family, branch.kind), len(branch.tokens))
 
     def program_ended(self, program: Program, values: ValueModels) -> None:
         """A program has ended. Only one that came to its own end says how much work there was, and
@@ -75,31 +76,33 @@ class Learner:
 
     def remaining(self, program: Program, branch: Branch) -> tuple[float, float]:
         """Tokens that a branch still generates: the mean, and a high quantile."""
-        key, count = _key(program, branch.kind), len(branch.tokens)
-        table = self._lengths.distribution(key)
+        table, count = self._table(program.family, branch.kind), len(branch.tokens)
         return table.remaining(count), table.quantile(count, HIGH)
 
     def standing(self, program: Program, *, indexed: bool) -> Standing:
         """What an order may know of a program; its Gittins index only if it is ``indexed``."""
-        each = self._lengths.distribution(_key(program, "sample")).remaining(0)
+        each = self._table(program.family, "sample").remaining(0)
         most = program.stop_hint.most or max(1, program.started)
         fallback = max(each, most * each - program.spent)
         path = self._paths.get(program.id)
         progress = path.steps[-1].progress if path is not None else Progress(0, 0)
         where = (program.family, progress, program.spent, fallback)
         return Standing(
-            arrival=program.arrival,
-            submitted_at=program.submitted_at,
-            attained_tokens=program.spent,
-            remaining_tokens=self._work.expected(*where),
-            index_tokens=self._work.index(*where) if indexed else 0.0,
-            serial_tokens=each,
-            priority_s=program.terms.priority_s,
-            deadline_at=program.deadline_at,
+            program.arrival,
+            program.submitted_at,
+            program.spent,
+            self._work.expected(*where),
+            self._work.index(*where) if indexed else 0.0,
+            each,
+            program.terms.priority_s,
+            program.deadline_at,
         )
 
+    def _table(self, family: Family, kind: BranchKind) -> Distribution:
+        return self._lengths.distribution(_key(family, kind))
 
-def _key(program: Program, kind: BranchKind) -> tuple[str, tuple[str, ...]]:
-    """Branches that are alike; the longest beginning that is known stands in for a new one."""
-    model, algorithm, tag = program.family
+
+def _key(family: Family, kind: BranchKind) -> Key:
+    """Branches that are alike; what is known of the model stands in for a new kind."""
+    model, algorithm, tag = family
     return model, (kind, algorithm, tag)

@@ -65,6 +65,11 @@ class Ballot(msgspec.Struct):
 
     def votes(self, weigh: Weigh | None = None) -> tuple[Vote, ...]:
         """The classes as evidence."""
+        if weigh is None:
+            # The same as below without looking at every chain: it is asked after each event.
+            largest = sorted(self.groups, key=len, reverse=True)
+            firsts = [(_answer(self.chains[group[0]]), len(group)) for group in largest]
+            return tuple(Vote(said.text, said.key, n, float(n)) for said, n in firsts)
         return tuple(
             Vote(group.answer.text, group.answer.key, len(group.chains), group.weight)
             for group in self.classes(weigh)
