@@ -25,7 +25,7 @@ from dynasor.program import Program
 from dynasor.queue.backlog import Backlog, Door, Load
 from dynasor.result import Progress, Result, StopReason
 from dynasor.settings import CoreSettings
-from dynasor.stats import Stats, TenantStats
+from dynasor.stats import ContractStats, Stats, TenantStats
 from dynasor.step import Step
 from dynasor.value.values import ValueModels
 
@@ -151,6 +151,12 @@ class Core:
             preempted=self._fleet.preempted,
             tenants={
                 name: TenantStats(programs[name], account.used) for name, account in tenants.items()
+            },
+            contracts={
+                f"{'/'.join(each.family)}*{each.cap}@{each.max_disagreement:g}": ContractStats(
+                    each.certificate.bound, each.certificate.programs, each.certificate.alarm
+                )
+                for each in self.values.contracts()
             },
         )
 

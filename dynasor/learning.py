@@ -68,8 +68,8 @@ class Learner:
         if path is None or program.stop not in ("complete", "certain", "price"):
             return
         self._work.learn(program.family, path.steps, program.spent)
-        cap = program.stop_hint.most
-        if program.explored and program.stop == "complete" and path.moments and cap is not None:
+        if program.explored and program.stop == "complete" and path.moments:
+            cap = program.stop_hint.most or path.moments[-1].measured
             exchangeable = program.stop_hint.exchangeable
             values.learn(Episode(program.family, cap, exchangeable, tuple(path.moments)))
             self.explored += 1

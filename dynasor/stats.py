@@ -16,7 +16,8 @@ class ContractStats(msgspec.Struct, frozen=True):
     """How well the stops of one family keep their promise, measured on explored programs.
 
     Attributes:
-        bound: upper confidence bound of the disagreement; 1 as long as nothing is known.
+        bound: upper confidence bound of the disagreement; 0 where nothing is proven yet, and
+            programs stop only where their answer can't change any more.
         episodes: explored programs behind it.
         alarm: traffic has drifted: the bound is above what was promised.
     """
@@ -44,7 +45,7 @@ class Stats(msgspec.Struct, frozen=True):
         moves: running branches that were moved to another replica.
         preempted: sequences that engines had to preempt for lack of KV cache.
         tenants: by name.
-        contracts: by "model/algorithm/tag@promised disagreement".
+        contracts: by "model/algorithm/tag*units of the cap@promised disagreement".
     """
 
     price: float = 0.0

@@ -14,7 +14,7 @@ from typing import Any
 
 from dynasor.core import Core
 from dynasor.fleet.settings import AdmissionSettings
-from dynasor.inputs import Input, Submit
+from dynasor.inputs import Input, Learned, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import (
     Close,
@@ -114,6 +114,10 @@ class World:
 
     def cancel(self, query_id: str = "q") -> None:
         self.take(self.core.cancel(query_id, self.now))
+
+    def learn(self, document: dict[str, Any]) -> None:
+        """What traffic has taught before is loaded."""
+        self.take(self.core.handle(Learned(document), self.now))
 
     # What happens to replicas.
 
