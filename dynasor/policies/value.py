@@ -38,7 +38,8 @@ class ValueParams(Params):
 
 @POLICIES.register
 class Value(Policy):
-    """Wave after wave while that pays; waves are narrow where tokens cost something."""
+    """Wave after wave while that pays; waves are narrow where tokens cost something. An algorithm
+    without waves gets all it demands, and each unit that ends is a look."""
 
     name = "value"
     Params = ValueParams
@@ -52,31 +53,38 @@ class Value(Policy):
         if not hint.thresholds:
             return Verdict(None)
         certaindex, started = program.certaindex(), program.started
-        if hint.most is not None and started >= hint.most:
+        if hint.most is not None and certaindex.measured >= hint.most:
             return Verdict(None)
-        if certaindex.measured < started:
+        if hint.wave is not None and certaindex.measured < started:
             return Verdict(started)
         model = market.values.of(program.family, hint.exchangeable, hint.most)
+        free = self._floor(model.cap)
         if program.max_disagreement is not None:
             outlook = model.promised(certaindex, program.max_disagreement)
             wave = outlook.least
-        else:
-            outlook = model.outlook(certaindex, self._cost(program, model.cap))
+        elif market.price:
+            outlook = model.outlook(certaindex, Cost(free.floor, self._price(program)))
             wave = outlook.least
-            if not market.price:
-                # What it likely needs at once, as far as that makes nobody wait.
-                likely = round(self.params.haste * outlook.likely)
-                wave = max(wave, min(likely, market.room))
-        if not outlook.worth:
-            return Verdict(started, stop="price" if outlook.gain > 0 else "certain")
+        else:
+            outlook = model.outlook(certaindex, free)
+            # What it likely needs at once, as far as that makes nobody wait.
+            likely = round(self.params.haste * outlook.likely)
+            wave = max(outlook.least, min(likely, market.room))
+        # However dear compute is, something has to end before a program is given up.
+        if not outlook.worth and certaindex.measured:
+            dear = market.price and program.max_disagreement is None
+            worth = dear and model.outlook(certaindex, free).worth
+            return Verdict(started, stop="price" if worth else "certain")
+        if hint.wave is None:
+            return Verdict(None)
         return Verdict(started + max(1, min(wave, model.cap - started)))
 
-    def _cost(self, program: ProgramView, cap: int) -> Cost:
-        """What a unit of this program costs, in improvement of the answer."""
-        floor = self.params.budget_floor / cap + self.params.unit_floor
-        price = program.market.price
-        if not price:
-            return Cost(floor, 0.0)
+    def _floor(self, cap: int) -> Cost:
+        """What a unit has to buy where compute is free, in improvement of the answer."""
+        return Cost(self.params.budget_floor / cap + self.params.unit_floor, 0.0)
+
+    def _price(self, program: ProgramView) -> float:
+        """What the tokens of a unit of this program cost, in improvement of the answer."""
         mean = program.market.values.tokens_per_unit(program.family)
         tokens = (program.generated + OWN_UNITS * mean) / (program.started + OWN_UNITS)
-        return Cost(floor, price * tokens)
+        return program.market.price * tokens

@@ -113,7 +113,8 @@ class MomentsModel:
 
     def outlook(self, certaindex: Certaindex, cost: Cost) -> Outlook:
         """What is ahead of a program: the best over all horizons, for several units may gain what
-        a single one can't."""
+        a single one can't. All of a horizon's units are only needed where the answer of now will
+        not stand; where it will, the next one says so."""
         moment = Moment.of(certaindex, 0, None)
         remaining = max(1, self.cap - moment.measured)
         answered = bool(moment.votes)
@@ -125,9 +126,10 @@ class MomentsModel:
             units = min(horizon, remaining)
             later = 1.0 if units == remaining else self.estimate(moment, horizon)[0]
             gain = max(0.0, later - agreed) * (EMPHASIS + (1 - EMPHASIS) * settled)
-            if gain - units * unit > most:
-                most = gain - units * unit
-                best = Outlook(True, 1, float(units), gain)
+            needed = 1 + (units - 1) * (1 - agreed)
+            if gain - needed * unit > most:
+                most = gain - needed * unit
+                best = Outlook(True, 1, needed, gain)
         return best
 
     def promised(self, certaindex: Certaindex, max_disagreement: float) -> Outlook:

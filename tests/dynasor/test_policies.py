@@ -321,7 +321,8 @@ class TestValue:
     def test_says_whether_it_was_certain_or_too_dear(self) -> None:
         assert value().verdict(self.votes(10)).stop == "certain"
         dear = self.votes(3, 2, market=Fixed(price=1.0))
-        assert value().verdict(dear).stop is not None
+        assert value().verdict(dear).stop == "price"
+        assert value().verdict(self.votes(10, market=Fixed(price=1.0))).stop == "certain"
 
     def test_higher_floors_stop_sooner(self) -> None:
         assert value(budget_floor=1.0, unit_floor=1.0).verdict(self.votes(2, 1)).settled
@@ -339,6 +340,21 @@ class TestValue:
 
     def test_nothing_is_decided_while_units_run(self) -> None:
         assert value().verdict(View(9, 8, {}, (8,), stop_hint=VOTES)) == Verdict(9)
+
+    def test_without_waves_all_is_granted_and_every_end_is_a_look(self) -> None:
+        def view(started: int, ended: int, entropy: float, *counts: int) -> View:
+            hint = SEARCH._replace(most=16)
+            return View(started, ended, {"entropy": entropy}, counts, ended, stop_hint=hint)
+
+        assert value().verdict(view(0, 0, 0.0)) == Verdict(None)
+        assert value().verdict(view(16, 1, 0.0, 1)) == Verdict(None)
+        assert value().verdict(view(16, 10, 1.0, 10)).stop == "certain"
+
+    def test_however_dear_compute_is_something_has_to_end_first(self) -> None:
+        dear = Fixed(price=1.0)
+        assert not value().verdict(View(0, stop_hint=VOTES, market=dear)).settled
+        assert not value().verdict(View(2, 0, stop_hint=VOTES, market=dear)).settled
+        assert value().verdict(View(2, stop_hint=VOTES, market=dear)).settled
 
     def test_it_learns(self) -> None:
         assert value().learns and not beta().learns

@@ -38,7 +38,7 @@ class TestPrior:
         cost = Cost(0.03 / CAP, 0.0)
         assert model().outlook(seen(0, 0.0, 0), cost).worth
         assert model().outlook(seen(3, 0.2, 1), cost).worth
-        assert not model().outlook(seen(8, 1.0, 8), cost).worth
+        assert not model().outlook(seen(10, 1.0, 10), cost).worth
         assert not model().outlook(seen(3, 0.2, 1), Cost(0.0, 1.0)).worth
 
 
