@@ -6,7 +6,6 @@ controller and the simulator drive the same object. Deterministic: equal inputs,
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -14,6 +13,7 @@ from dynasor.branch import GENERATE
 from dynasor.budget.ledger import Ledger
 from dynasor.budget.market import ClusterMarket
 from dynasor.dispatch import Dispatcher
+from dynasor.endings import Endings
 from dynasor.errors import Overloaded
 from dynasor.fleet.fleet import Fleet
 from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Learned, Reported, Submit, Tick
@@ -22,8 +22,8 @@ from dynasor.learning import Learner
 from dynasor.messages import ReplicaInfo, Report
 from dynasor.policies import POLICIES, Verdict
 from dynasor.program import Program
-from dynasor.queue.backlog import Backlog, Door, Load
-from dynasor.result import Progress, Result, StopReason
+from dynasor.queue.backlog import Door, Load
+from dynasor.result import Progress, Result
 from dynasor.settings import CoreSettings
 from dynasor.stats import ContractStats, Stats, TenantStats
 from dynasor.step import Step
@@ -52,11 +52,12 @@ class Core:
             self._market.rate,
             max_losses=settings.max_losses,
         )
-        self._backlog = Backlog()
+        self._endings = Endings(
+            settings, self.programs, self._fleet, self._dispatcher, self._learner, self._market
+        )
         self._door = Door(settings.queue, settings.max_programs)
         self._journal = journal
         self._arrivals = 0
-        self._timers: list[tuple[float, int, str]] = []
         self._results: list[Result] = []
         self._progress: list[Progress] = []
 
@@ -92,10 +93,9 @@ class Core:
     @property
     def wake_at(self) -> float | None:
         """When `tick` has something to do, if nothing happens before; None: never."""
-        times = [self._timers[0][0]] if self._timers else []
-        times += [self._market.due_at] if self._market.moves or self._dispatcher.paused else []
-        for at in (self._fleet.expires_at, self._dispatcher.wake_at):
-            times += [at] if at is not None else []
+        moves = self._market.moves or self._dispatcher.paused
+        wakers = (self._endings.wake_at, self._fleet.expires_at, self._dispatcher.wake_at)
+        times = [at for at in (*wakers, self._market.due_at if moves else None) if at is not None]
         return min(times, default=None)
 
     @property
@@ -176,7 +176,7 @@ class Core:
                 self._submit(event, now)
             case Cancel(query_id):
                 if query_id in self.programs:
-                    self._close(self.programs[query_id], "cancelled", now)
+                    self._endings.close(self.programs[query_id], "cancelled", now)
                     self._intake.changed[query_id] = None
             case Attach(replica, info):
                 self._intake.lose(replica, now)
@@ -215,17 +215,11 @@ class Core:
         self._arrivals += 1
         self.programs[program.id] = program
         self._intake.changed[program.id] = None
-        if program.deadline_at is not None:
-            early = min(self.settings.settle_s, (program.deadline_at - now) / 2)
-            self._set_timer(program.deadline_at - early, program)
+        self._endings.expect(program)
 
     def _expire(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            _, arrival, query_id = heapq.heappop(self._timers)
-            program = self.programs.get(query_id)
-            if program is not None and program.arrival == arrival:
-                self._close(program, "deadline", now)
-                self._intake.changed[query_id] = None
+        for program in self._endings.expire(now):
+            self._intake.changed[program.id] = None
         for replica in self._fleet.expired(now):
             self._intake.lose(replica, now)
 
@@ -240,7 +234,7 @@ class Core:
             for program in self._dispatcher.place(self.programs, now):
                 # While something runs, tokens may come back.
                 if not program.running:
-                    self._close(program, "budget", now)
+                    self._endings.close(program, "budget", now)
                     self._intake.changed[program.id] = None
             if not self._intake.changed:
                 break
@@ -254,20 +248,21 @@ class Core:
             self._learner.watch(program)
             verdict, wants_more = _granted(program)
             if program.fault:
-                self._close(program, "failed", now)
+                self._endings.close(program, "failed", now)
             elif verdict.stop is not None:
-                self._close(program, verdict.stop, now)
+                self._endings.close(program, verdict.stop, now)
             elif not program.active and not wants_more:
-                self._close(program, "complete" if _any_chain(program) else "failed", now)
+                self._endings.close(program, "complete" if _any_chain(program) else "failed", now)
         if program.stop is not None:
-            self._conclude_if_settled(program, now)
+            result = self._endings.conclude(program, now)
+            self._results += [result] if result is not None else []
             return
         for branch in program.take_dropped():
             self._fleet.stop(branch)
         standing = self._learner.standing(program, indexed=self._dispatcher.indexed)
         self._dispatcher.enqueue(program, standing)
         running = len(program.running) * standing.serial_tokens
-        self._backlog.set(program.id, standing.remaining_tokens - running)
+        self._endings.backlog.set(program.id, standing.remaining_tokens - running)
         if program.submitted.watched and now - program.shown_at >= self.settings.progress_period_s:
             program.shown_at = now
             self._progress.append(program.progress(now))
@@ -282,7 +277,9 @@ class Core:
         self._intake.changed.update(self._dispatcher.paused)
         if not waiting:
             for run in self._fleet.moves(now):
-                self._fleet.stop(self.programs[run.program].branches[run.branch])
+                _, branch = self._intake.branch_of(run)
+                if branch is not None:
+                    self._fleet.stop(branch)
 
     def _room(self) -> int:
         """Branches that could start now without making anybody wait."""
@@ -290,44 +287,8 @@ class Core:
 
     @property
     def _load(self) -> Load:
-        wait_s = self._backlog.wait_s(self._market.rate.per_s)
+        wait_s = self._endings.backlog.wait_s(self._market.rate.per_s)
         return Load(len(self.programs), self._dispatcher.unstarted, wait_s)
-
-    def _close(self, program: Program, reason: StopReason, now: float) -> None:
-        """Take back all compute of a program; its result follows when its runs have ended."""
-        if program.stop is not None:
-            return
-        program.stop = reason
-        program.settle_until = now + self.settings.settle_s
-        if program.deadline_at is not None:
-            program.settle_until = max(now, min(program.settle_until, program.deadline_at))
-        self._dispatcher.leave(program)
-        if program.running:
-            self._set_timer(program.settle_until, program)
-        for branch in program.running.values():
-            self._fleet.stop(branch)
-
-    def _set_timer(self, at: float, program: Program) -> None:
-        """Wake up for a program; its arrival tells it from a later one of the same id."""
-        heapq.heappush(self._timers, (at, program.arrival, program.id))
-
-    def _conclude_if_settled(self, program: Program, now: float) -> None:
-        for branch in list(program.waiting.values()):
-            program.finish(branch, "stopped", branch.end)
-        assert program.settle_until is not None, "set when the program was closed"
-        if program.running and now < program.settle_until:
-            return
-        for branch in list(program.running.values()):
-            used = 0 if branch.kind == "score" else branch.new_tokens
-            self._dispatcher.settle(program, branch, used, now)
-            program.finish(branch, "stopped")
-        self._results.append(program.result(now))
-        self._fleet.close(program.id)
-        self._learner.program_ended(program, self.values)
-        self._backlog.drop(program.id)
-        if program.first_run_at is not None:
-            self._market.stayed(now - program.first_run_at)
-        del self.programs[program.id]
 
     def _take_step(self) -> Step:
         step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))

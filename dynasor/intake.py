@@ -67,7 +67,7 @@ class Intake:
         run = self._fleet.run(replica, news.run)
         if run is None:
             return True
-        program, branch = self._branch_of(run)
+        program, branch = self.branch_of(run)
         if program is not None and branch is not None:
             if news.start > len(branch.tokens):
                 return False
@@ -91,7 +91,7 @@ class Intake:
         branch.cached_tokens += end.cached_tokens
         branch.read_tokens += end.read_tokens
         program.read += end.read_tokens
-        used = end.read_tokens if branch.kind == "score" else branch.new_tokens
+        used = end.read_tokens if branch.kind == "score" else branch.computed
         self._dispatcher.settle(program, branch, used, now)
         match end.reason:
             case "stop" | "step" | "length" | "error":
@@ -106,10 +106,9 @@ class Intake:
     def lose(self, replica: str, now: float) -> None:
         """Runs of a replica that is gone wait for another, with the tokens they had reported."""
         for run in self._fleet.detach(replica):
-            program, branch = self._branch_of(run)
+            program, branch = self.branch_of(run)
             if program is not None and branch is not None:
-                used = 0 if branch.kind == "score" else branch.new_tokens
-                self._dispatcher.settle(program, branch, used, now)
+                self._dispatcher.settle(program, branch, branch.computed, now)
                 branch.losses += 1
                 if branch.dropped:
                     program.finish(branch, "stopped", branch.end)
@@ -121,7 +120,7 @@ class Intake:
                     program.pause(branch, branch.end)
                 self.changed[program.id] = None
 
-    def _branch_of(self, run: Run) -> tuple[Program | None, Branch | None]:
+    def branch_of(self, run: Run) -> tuple[Program | None, Branch | None]:
         """Whose run it is; None when that program has ended, whoever has its id now."""
         program = self._programs.get(run.program)
         branch = program.branches.get(run.branch) if program is not None else None
