@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,8 +24,11 @@ DRAWN_WEIGHT = 200.0
 WINDOW = 1000
 """Newest programs that contracts are proven on."""
 
-ORDERS = 64
+ORDERS = 16
 """Random orders of a program in which a rule's disagreement is averaged."""
+
+BATCH = 128
+"""Programs that rules are tested on at once."""
 
 CONTRACT_COSTS = (0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2, 0.4)
 """What a whole budget costs in the rules of a contract, safest first."""
@@ -56,10 +60,13 @@ class VotesModel:
         self._stopping = _prior(cap, EMPHASIS)
         self._rules: dict[tuple[float, int | None], Rule] = {}
         self.proofs = Proofs(self._losses)
+        self._untested: deque[Partition] = deque(maxlen=WINDOW)
+        self._tested: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
 
     def add(self, partition: Partition) -> None:
         """Take in a program of this cap; what is proven may change at once."""
         self.recent.append(partition)
+        self._untested.append(partition)
         self.proofs.changed()
 
     def learn(self, mixture: Mixture) -> None:
@@ -98,8 +105,10 @@ class VotesModel:
         return Outlook(True, -(-missing // 2), float(remaining), 0.0)
 
     def _losses(self) -> Floats:
-        losses = [disagreement(partition) for partition in self.recent]
-        return np.array(losses).reshape(len(losses), len(CONTRACT_COSTS))
+        while self._untested:
+            some = [self._untested.popleft() for _ in range(min(BATCH, len(self._untested)))]
+            self._tested.extend(disagreements(some, self.cap))
+        return np.array(self._tested).reshape(len(self._tested), len(CONTRACT_COSTS))
 
 
 def leading(certaindex: Certaindex) -> tuple[int, int]:
@@ -121,23 +130,22 @@ def contract_rules(cap: int) -> tuple[Rule, ...]:
     return tuple(stopping.rule(Cost(cost / cap, 0.0)) for cost in CONTRACT_COSTS)
 
 
-@lru_cache(maxsize=8192)
-def disagreement(partition: Partition) -> tuple[float, ...]:
-    """Chance, over the order of its votes, that a program's answer where each of the
-    `contract_rules` stops is not its full one."""
-    cap = sum(partition[0]) + partition[1]
-    paths = seen([partition], PRIOR, ORDERS, SEED)
-    changed = [0] * len(CONTRACT_COSTS)
-    for order in range(ORDERS):
-        going = set(range(len(changed)))
-        votes = zip(
-            looks(cap), paths.top[order].tolist(), paths.second[order].tolist(), strict=True
-        )
-        for look, (time, top, second) in enumerate(votes):
+def disagreements(partitions: Sequence[Partition], cap: int) -> list[tuple[float, ...]]:
+    """For each program of this cap, by rule of `contract_rules`: the chance, over the order of its
+    votes, that its answer where the rule stops is not its full one."""
+    paths = seen(partitions, PRIOR, ORDERS, SEED)
+    changed = [[0] * len(CONTRACT_COSTS) for _ in partitions]
+    for row, (tops, seconds) in enumerate(
+        zip(paths.top.tolist(), paths.second.tolist(), strict=True)
+    ):
+        going = set(range(len(CONTRACT_COSTS)))
+        for look, (time, top, second) in enumerate(zip(looks(cap), tops, seconds, strict=True)):
             for rule in going & _stops(cap, time, top, second):
-                changed[rule] += not paths.agrees[order, look]
+                changed[row // ORDERS][rule] += not paths.agrees[row, look]
                 going.remove(rule)
-    return tuple(count / ORDERS for count in changed)
+            if not going:
+                break
+    return [tuple(count / ORDERS for count in counts) for counts in changed]
 
 
 @lru_cache(maxsize=65536)

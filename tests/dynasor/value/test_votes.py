@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.value.mixture import PRIOR, fitted
 from dynasor.value.stopping import Cost
-from dynasor.value.votes import VotesModel, disagreement, leading
+from dynasor.value.votes import VotesModel, disagreements, leading
 
 FREE = Cost(0.004, 0.0)
 
@@ -104,10 +103,10 @@ class TestPromise:
         random = Random(0)
         for _ in range(10):
             top = random.randint(3, 7)
-            losses = disagreement(((top, 8 - top), 0))
+            (losses,) = disagreements([((top, 8 - top), 0)], cap=8)
             assert all(0 <= loss <= 1 for loss in losses)
             assert losses[0] <= losses[-1]
 
     def test_unanimous_programs_never_disagree(self) -> None:
-        assert set(disagreement(((8,), 0))) == {0.0}
-        assert disagreement(((), 8)) == pytest.approx([0.0] * 8)
+        for losses in disagreements([((8,), 0), ((), 8)], cap=8):
+            assert set(losses) == {0.0}
