@@ -20,7 +20,7 @@ from dynasor.inputs import Attach, Cancel, Detach, Heard, Input, Learned, Report
 from dynasor.intake import Intake
 from dynasor.learning import Learner
 from dynasor.messages import ReplicaInfo, Report
-from dynasor.policies import POLICIES, Verdict
+from dynasor.policies import Verdict
 from dynasor.program import Program
 from dynasor.queue.backlog import Door, Load
 from dynasor.result import Progress, Result
@@ -199,9 +199,7 @@ class Core:
 
     def _submit(self, event: Submit, now: float) -> None:
         spec = event.query.program
-        name = spec.policy or self.settings.policy
-        kind = POLICIES.get(name, "policy")
-        policy = kind(spec.policy_params or kind.Params())
+        policy = spec.build_policy() or self.settings.build_policy()
         program = Program(
             submitted=event,
             arrival=self._arrivals,

@@ -21,7 +21,7 @@ from dynasor.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Algorithm
 from dynasor.answers.kinds import ANSWER_KINDS, AnswerKind
 from dynasor.errors import InvalidField, first_invalid
 from dynasor.phrases import Phrases
-from dynasor.policies import POLICIES
+from dynasor.policies import POLICIES, Policy
 from dynasor.registry import Params
 from dynasor.terms import Terms
 
@@ -79,6 +79,13 @@ class ProgramSpec:
         """The algorithm with its parameters, before its first event."""
         return ALGORITHMS.get(self.algorithm, "algorithm")(self.params)
 
+    def build_policy(self) -> Policy | None:
+        """The policy that it names; None: it takes the cluster's."""
+        if self.policy is None:
+            return None
+        kind = POLICIES.get(self.policy, "policy")
+        return kind(self.policy_params or kind.Params())
+
     def document(self) -> dict[str, Any]:
         """The JSON object that `parse_program` turns into this again."""
         out: dict[str, Any] = {"algorithm": self.algorithm, **self.params.model_dump(mode="json")}
@@ -127,10 +134,9 @@ def parse_program(value: Any, field: str = "program") -> ProgramSpec:
 
 def _check_signals(spec: ProgramSpec, field: str) -> None:
     """Whether the algorithm has the signals that the policy's parameters name."""
-    if spec.policy is None:
-        return
+    policy = spec.build_policy()
     known = spec.build().stop_hint.thresholds
-    for parameter, names in POLICIES.get(spec.policy, "policy")(spec.policy_params).signals.items():
+    for parameter, names in policy.signals.items() if policy is not None else ():
         for name in names:
             if name not in known:
                 allowed = ", ".join(sorted(known)) or "none"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from dynasor.budget.ledger import LimitSettings
 from dynasor.budget.price import PriceSettings
 from dynasor.fleet.settings import AdmissionSettings, BalanceSettings
-from dynasor.policies import POLICIES
+from dynasor.policies import POLICIES, Policy
 from dynasor.queue.settings import QueueSettings
 
 
@@ -43,6 +45,7 @@ class CoreSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     policy: str = Field("threshold", description="allocator policy of queries that name none")
+    policy_params: dict[str, Any] = Field({}, description="its parameters; others: the defaults")
     lease_tokens: int = Field(
         256, ge=8, le=65_536, description="tokens of one lease; smaller takes compute back sooner"
     )
@@ -90,5 +93,17 @@ class CoreSettings(BaseModel):
     @field_validator("policy")
     @classmethod
     def _known_policy(cls, name: str) -> str:
-        POLICIES.parse(name, {}, "policy", "policy")
+        POLICIES.get(name, "policy")
         return name
+
+    @field_validator("policy_params")
+    @classmethod
+    def _of_that_policy(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "policy" in info.data:
+            POLICIES.parse(info.data["policy"], params, "policy", "policy_params")
+        return params
+
+    def build_policy(self) -> Policy:
+        """The policy of a query that names none."""
+        kind = POLICIES.get(self.policy, "policy")
+        return kind(kind.Params.model_validate(self.policy_params))

@@ -240,8 +240,8 @@ class TestErrors:
             "must be 1, got 2",
             "a.b: must be 1, got 2",
         )
-        full = pickle.loads(pickle.dumps(Overloaded(7, 1.5)))
-        assert (full.limit, full.retry_after_s) == (7, 1.5)
+        full = pickle.loads(pickle.dumps(Overloaded("full", 1.5)))
+        assert (full.reason, full.retry_after_s) == ("full", 1.5)
 
     def test_a_default_policy_that_is_not_known_is_refused(self) -> None:
         with pytest.raises(ValidationError) as caught:

@@ -49,6 +49,22 @@ def test_a_limit_of_tokens_is_kept(client: openai.OpenAI) -> None:
     assert 0 < program["tokens"]["spent"] <= 300
 
 
+def test_value_spends_less_than_the_whole_budget_on_what_is_settled(client: openai.OpenAI) -> None:
+    program = ask(client, {"max_branches": 32, "policy": "value"})
+    assert program["answer"] == "62"
+    # One in fifty programs is run to its cap, to learn from it.
+    assert program["stop"] in ("certain", "price", "complete")
+
+
+def test_a_contract_is_kept_and_told(application: Application, client: openai.OpenAI) -> None:
+    terms = {"policy": "value", "max_disagreement": 0.25, "tag": "contract"}
+    program = ask(client, {"max_branches": 8, **terms})
+    assert program["stop"] in ("certain", "complete")
+    contracts = httpx.get(f"{application.url}/v1/cluster").json()["contracts"]
+    assert any(name.endswith("*8@0.25") for name in contracts)
+    assert all(0 <= contract["bound"] <= 1 for contract in contracts.values())
+
+
 def test_a_tenants_tokens_are_counted(application: Application, client: openai.OpenAI) -> None:
     program = ask(client, {"max_branches": 4, "policy": "even", "tenant": "e2e", "tag": "sums"})
     cluster = httpx.get(f"{application.url}/v1/cluster").json()
