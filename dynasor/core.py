@@ -269,7 +269,8 @@ class Core:
         """Let the price follow those who wait, and ask again who was told to wait for another."""
         waiting, running = self._dispatcher.waiting, self.runs
         slacks_s = self._dispatcher.slacks_s(now)
-        self._market.update(waiting, len(self.programs) - waiting, slacks_s, now)
+        serving = len(self.programs) - self._dispatcher.unstarted
+        self._market.update(waiting, serving, running, slacks_s, now)
         if waiting and running and self._market.rate.per_s:
             self._dispatcher.token_rate = self._market.rate.per_s / running
         self._intake.changed.update(self._dispatcher.paused)
@@ -285,8 +286,9 @@ class Core:
 
     @property
     def _load(self) -> Load:
-        wait_s = self._endings.backlog.wait_s(self._market.rate.per_s)
-        return Load(len(self.programs), self._dispatcher.unstarted, wait_s)
+        unstarted = self._dispatcher.unstarted
+        wait_s = self._endings.backlog.wait_s(self._market.rate.per_s) if unstarted else 0.0
+        return Load(len(self.programs), unstarted, wait_s)
 
     def _take_step(self) -> Step:
         step = Step(self._fleet.take_commands(), tuple(self._results), tuple(self._progress))

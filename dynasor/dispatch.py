@@ -18,7 +18,7 @@ from dynasor.program import Program
 from dynasor.queue.orders import TOKEN_RATE, Standing
 from dynasor.queue.queue import Queue
 from dynasor.settings import CoreSettings
-from dynasor.work import Score
+from dynasor.work import REWARD, Score
 
 MOST_SLACKS = 1000
 
@@ -41,7 +41,8 @@ class Dispatcher:
         self._fleet = fleet
         self._learner = learner
         self._queues: dict[str, Queue] = {}
-        self._parked: list[tuple[float, str, str]] = []
+        self._held: list[tuple[float, str, str]] = []
+        self._dry_until: float | None = None
         self._unstarted: set[str] = set()
         self._latest: dict[str, float] = {}
         self.paused: dict[str, None] = {}
@@ -54,17 +55,19 @@ class Dispatcher:
     @property
     def wake_at(self) -> float | None:
         """When time makes room in an account that was empty; None: no program waits for that."""
-        return self._parked[0][0] if self._parked else None
+        held = self._held[0][0] if self._held else None
+        return min((at for at in (held, self._dry_until) if at is not None), default=None)
 
     @property
     def waiting(self) -> int:
-        """Programs that wait for an engine that generates."""
-        return len(self._queues.get(GENERATE, ()))
+        """Programs that wait for an engine that generates, and are not held back by a limit."""
+        queue = self._queues.get(GENERATE)
+        return 0 if queue is None else queue.active
 
     @property
     def unstarted(self) -> int:
         """Programs that wait for their first branch to start."""
-        return len(self._unstarted)
+        return min(len(self._unstarted), self.waiting)
 
     def slacks_s(self, now: float) -> tuple[float, ...]:
         """Of waiting programs with a deadline: the time left before a branch that is to be in time
@@ -107,14 +110,16 @@ class Dispatcher:
         """Fill the room there is, head of the queue first.
 
         The head is never overtaken for lack of room: a branch that fits nowhere now goes first
-        when room appears. One that its limits hold back lets others pass.
+        when room appears. Where a tenant's tokens don't suffice, all its programs are held back and
+        others pass; where the cluster's don't, all wait.
 
         Returns:
             Programs whose tokens are used up.
         """
-        while self._parked and self._parked[0][0] <= now:
-            _, service, program_id = heapq.heappop(self._parked)
-            self._queues[service].unpark(program_id)
+        while self._held and self._held[0][0] <= now:
+            _, service, tenant = heapq.heappop(self._held)
+            self._queues[service].release(tenant)
+        self._dry_until = None
         spent: list[Program] = []
         for service, queue in self._queues.items():
             while self._fleet.has_room(service) and (head := queue.head()) is not None:
@@ -150,18 +155,19 @@ class Dispatcher:
         branch = _first(program, service)
         if branch is None:
             queue.remove(program.id)
+            self.paused[program.id] = None
             return True
         tenant = program.terms.tenant
         wanted = _wanted(program, branch, self._lease_tokens)
-        if program.account.left < (wanted if branch.kind == "score" else min(1, wanted)):
+        whole = branch.kind == "score"
+        if program.account.left < (wanted if whole else min(1, wanted)):
             queue.remove(program.id)
             return True
         lease = int(min(wanted, self.ledger.most(program.account, tenant)))
-        ready_at = self.ledger.ready_at(tenant, lease, now)
-        if ready_at > now:
-            queue.park(program.id)
-            heapq.heappush(self._parked, (ready_at, service, program.id))
-            return True
+        if not self._drawable(tenant, lease, service, queue, now):
+            return self._dry_until is None
+        # Judging can't be cut: where a bucket is smaller than that, it is in debt afterwards.
+        lease = wanted if whole else lease
         expected = self._learner.remaining(program, branch)
         granted = self._fleet.place(program, branch, lease, expected, now)
         if granted is None:
@@ -170,6 +176,19 @@ class Dispatcher:
         self._unstarted.discard(program.id)
         self._grant(program, branch, granted, now)
         queue.take(program.id, granted)
+        return True
+
+    def _drawable(self, tenant: str, tokens: int, service: str, queue: Queue, now: float) -> bool:
+        """Whether the accounts of all hold so many tokens; if not, sets aside who has to wait."""
+        dry_until = self.ledger.cluster.ready_at(tokens, now)
+        if dry_until > now:
+            self._dry_until = min(dry_until, self._dry_until or dry_until)
+            return False
+        ready_at = self.ledger.ready_at(tenant, tokens, now)
+        if ready_at > now:
+            queue.hold(tenant)
+            heapq.heappush(self._held, (ready_at, service, tenant))
+            return False
         return True
 
     def _grant(self, program: Program, branch: Branch, tokens: int, now: float) -> None:
@@ -207,10 +226,11 @@ def _services(program: Program) -> dict[str, int]:
 
 
 def _wanted(program: Program, branch: Branch, lease_tokens: int) -> int:
-    """Tokens of the next lease if nothing limits it. Judging can't be cut, so its lease is all that
-    it may have to read."""
+    """Tokens of the next lease if nothing limits it; of judging, all that a reward model may have
+    to read. Verifiers read none."""
     if isinstance(branch.item, Score):
-        return len(program.prompt) + len(branch.prefix)
+        reads = branch.item.scorer == REWARD
+        return len(program.prompt) + len(branch.prefix) if reads else 0
     if branch.limit is None:
         return lease_tokens
     return min(lease_tokens, branch.limit - len(branch.tokens))

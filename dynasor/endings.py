@@ -88,11 +88,11 @@ class Endings:
             program.finish(branch, "stopped")
         result = program.result(now)
         self._fleet.close(program.id)
-        self._learner.program_ended(program, self._market.values)
         self.backlog.drop(program.id)
         if program.first_run_at is not None:
             self._market.stayed(now - program.first_run_at)
         del self._programs[program.id]
+        self._learner.program_ended(program, self._market.values)
         return result
 
     def _wake_for(self, program: Program, at: float) -> None:

@@ -68,10 +68,13 @@ class Learner:
         if path is None or program.stop not in ("complete", "certain", "price"):
             return
         self._work.learn(program.family, path.steps, program.spent)
-        if program.explored and program.stop == "complete" and path.moments:
-            cap = program.stop_hint.most or path.moments[-1].measured
-            exchangeable = program.stop_hint.exchangeable
-            values.learn(Episode(program.family, cap, exchangeable, tuple(path.moments)))
+        hint = program.stop_hint
+        if program.explored and program.stop == "complete" and path.moments and hint.thresholds:
+            # A chain's own end is no unit of its knob, and may say something else than its probes.
+            final = Moment.of(program.certaindex(), program.spent, program.answer_key())
+            cap = hint.most or final.measured
+            moments = (*path.moments, final)
+            values.learn(Episode(program.family, cap, hint.exchangeable, moments))
             self.explored += 1
 
     def remaining(self, program: Program, branch: Branch) -> tuple[float, float]:

@@ -51,13 +51,13 @@ class Program:
         first_run_at: when its first branch got its first lease; None: none has.
         shown_at: when progress was last reported.
         fault: what its algorithm or policy raised.
-        stop_hint: its algorithm's, with the units that its effort allows.
+        stop_hint: its algorithm's, which stays the same.
         family: programs like it.
         started: units of its algorithm's knob that have begun.
         generated: tokens of all branches.
         read: tokens that judges read for it.
-        branches: all there were, by number; of them, ``running`` hold a run and ``waiting`` want
-            one, those whose service has room first come, first served.
+        branches: all there were, by number; ``running`` are those with a run, ``waiting`` those
+            that want one.
         prompt_blocks: hashes of the prompt's blocks, by block size.
     """
 
@@ -92,8 +92,7 @@ class Program:
     def __post_init__(self) -> None:
         submitted, spec = self.submitted, self.submitted.query.program
         self.id, self.prompt, self.terms = submitted.query_id, submitted.prompt, spec.terms
-        hint = self.algorithm.stop_hint
-        self.stop_hint = hint._replace(most=spec.terms.level.cap(hint.most))
+        self.stop_hint = self.algorithm.stop_hint
         self.family = Family(self.submitted.model, spec.algorithm, spec.terms.tag)
 
     @property
@@ -116,14 +115,16 @@ class Program:
 
     def certaindex(self) -> Certaindex:
         if self._certaindex is None:
-            self._certaindex = self._asked(self.algorithm.certaindex, Certaindex())
+            self._certaindex = self._asked(self._evidence, Certaindex())
         return self._certaindex
 
     def verdict(self) -> Verdict:
-        """What the policy grants now; everything if the program is explored."""
-        if self.explored:
-            return Verdict(None)
-        return self._asked(lambda: self.policy.verdict(self), Verdict(0))
+        """What the policy grants now. One that is explored goes on where its policy would stop."""
+        verdict = self._asked(lambda: self.policy.verdict(self), Verdict(0))
+        if self.explored and verdict.stop is not None:
+            wave = self.stop_hint.wave
+            return Verdict(None if wave is None else self.started + wave)
+        return verdict
 
     def renews(self) -> bool:
         """Whether the policy gives its running branches more, and lets paused ones go on."""
@@ -242,15 +243,18 @@ class Program:
         answer = self._asked(self.algorithm.answer, Best(None, None)).answer
         return None if answer is None else answer.key
 
+    def _evidence(self) -> Certaindex:
+        certaindex = self.algorithm.certaindex()
+        if not all(0.0 <= value <= 1.0 for value in certaindex.signals.values()):
+            raise ValueError(f"signals must be in [0, 1], got {certaindex.signals}")
+        return certaindex
+
     def _longest(self) -> int | None:
         chains = [branch for branch in self.branches.values() if branch.kind == "sample"]
         longest = max(chains, key=lambda b: (len(b.prefix) + len(b.tokens), -b.id), default=None)
         return None if longest is None else longest.id
 
     def _accept(self, allowance: int | None) -> bool:
-        cap = self.stop_hint.most
-        if cap is not None:
-            allowance = cap if allowance is None else min(allowance, cap)
         # What was accepted may make the algorithm want more at once, as dropping a branch does.
         while items := self._affordable(allowance):
             for item in items:
@@ -258,7 +262,7 @@ class Program:
                     self._drop(self.branches[item.branch])
                 else:
                     self._begin(item)
-        return self.started != cap and next(self.algorithm.demand(), None) is not None
+        return next(self.algorithm.demand(), None) is not None
 
     def _affordable(self, allowance: int | None) -> list[WorkItem]:
         items: list[WorkItem] = []

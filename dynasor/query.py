@@ -76,8 +76,13 @@ class ProgramSpec:
     reference: Any = None
 
     def build(self) -> Algorithm[Any, Any]:
-        """The algorithm with its parameters, before its first event."""
-        return ALGORITHMS.get(self.algorithm, "algorithm")(self.params)
+        """The algorithm with its parameters, as large as its effort allows, before its first
+        event."""
+        kind, params = ALGORITHMS.get(self.algorithm, "algorithm"), self.params
+        if kind.size is not None and self.terms.effort is not None:
+            size = self.terms.level.cap(getattr(params, kind.size))
+            params = params.model_copy(update={kind.size: size})
+        return kind(params)
 
     def build_policy(self) -> Policy | None:
         """The policy that it names; None: it takes the cluster's."""

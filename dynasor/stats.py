@@ -19,7 +19,7 @@ class ContractStats(msgspec.Struct, frozen=True):
         bound: upper confidence bound of the disagreement; 0 where nothing is proven yet, and
             programs stop only where their answer can't change any more.
         episodes: explored programs behind it.
-        alarm: traffic has drifted: the bound is above what was promised.
+        alarm: traffic has drifted: the newest programs contradict what was proven before them.
     """
 
     bound: float
@@ -33,7 +33,7 @@ class Stats(msgspec.Struct, frozen=True):
     Attributes:
         price: improvement of an answer that a token must buy, in chance of being right.
         token_rate: tokens per second that all engines together generate, measured.
-        wait_s: forecast: time until a branch of a new program would start.
+        wait_s: forecast, from above: time until a branch of a new program would start.
         programs: in progress.
         waiting: branches that wait for a lease.
         running: branches that hold one.

@@ -61,6 +61,7 @@ class AStar(Algorithm[AStarParams, AStarState]):
     source = "Chatziveroglou 2025, arXiv 2505.13672"
     Params = AStarParams
     State = AStarState
+    size = "max_expansions"
 
     @property
     def stop_hint(self) -> StopHint:

@@ -66,6 +66,8 @@ class Algorithm(ABC, Generic[P, S]):
     Params: ClassVar[type[Params]]
     State: ClassVar[type[msgspec.Struct]]
     """All that changes; built without arguments."""
+    size: ClassVar[str | None] = None
+    """The parameter that bounds its compute: units of its knob, or tokens of its thinking."""
 
     def __init__(self, params: P) -> None:
         self.params = params
@@ -75,7 +77,7 @@ class Algorithm(ABC, Generic[P, S]):
     @property
     @abstractmethod
     def stop_hint(self) -> StopHint:
-        """When a policy may call the answer settled."""
+        """When a policy may call the answer settled. The same at all times."""
 
     @property
     def scorer(self) -> str | None:

@@ -59,6 +59,7 @@ class BestOfN(Algorithm[BestOfNParams, BestOfNState]):
     source = "Cobbe et al. 2021, arXiv 2110.14168; OptScale, arXiv 2506.22376"
     Params = BestOfNParams
     State = BestOfNState
+    size = "max_branches"
 
     @property
     def stop_hint(self) -> StopHint:

@@ -40,6 +40,7 @@ class BudgetForcing(Algorithm[BudgetForcingParams, BudgetForcingState]):
     source = "s1, Muennighoff et al. 2025, arXiv 2501.19393"
     Params = BudgetForcingParams
     State = BudgetForcingState
+    size = "max_thinking_tokens"
 
     @property
     def stop_hint(self) -> StopHint:

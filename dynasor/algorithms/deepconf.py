@@ -82,6 +82,7 @@ class DeepConf(Algorithm[DeepConfParams, DeepConfState]):
     source = "Fu et al. 2025, arXiv 2508.15260"
     Params = DeepConfParams
     State = DeepConfState
+    size = "max_branches"
 
     @property
     def stop_hint(self) -> StopHint:

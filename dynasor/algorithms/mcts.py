@@ -87,6 +87,7 @@ class Mcts(Algorithm[MctsParams, MctsState]):
     source = "Kocsis & Szepesvári 2006; for reasoning steps: rStar (Qi et al. 2024), TS-LLM (2023)"
     Params = MctsParams
     State = MctsState
+    size = "rollouts"
 
     @property
     def stop_hint(self) -> StopHint:

@@ -59,6 +59,7 @@ class ProbedChain(Algorithm[P, ProbingState]):
     """
 
     State = ProbingState
+    size = "max_thinking_tokens"
     signal: ClassVar[str]
     """What the certaindex of the probes is called."""
     probe_measure: ClassVar[Measure]

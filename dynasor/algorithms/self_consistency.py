@@ -48,6 +48,7 @@ class SelfConsistency(Algorithm[SelfConsistencyParams, SelfConsistencyState]):
     source = "Wang et al. 2022, arXiv 2203.11171"
     Params = SelfConsistencyParams
     State = SelfConsistencyState
+    size = "max_branches"
 
     @property
     def stop_hint(self) -> StopHint:

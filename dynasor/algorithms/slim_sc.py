@@ -99,6 +99,7 @@ class SlimSC(Algorithm[SlimSCParams, SlimSCState]):
     source = "Hong et al. 2025, arXiv 2509.13990"
     Params = SlimSCParams
     State = SlimSCState
+    size = "max_branches"
 
     @property
     def stop_hint(self) -> StopHint:

@@ -76,6 +76,7 @@ class WidthSearch(Algorithm[P, WidthState]):
     """
 
     State = WidthState
+    size = "width"
 
     def __init__(self, params: P) -> None:
         super().__init__(params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from dynasor.budget.accounts import Account, RateLimit
-from dynasor.terms import Terms
+from dynasor.terms import DEFAULT_TENANT, Terms
 
 MOST_TENANTS = 1000
 """Callers name tenants as they like; beyond so many, the counts of idle ones are forgotten."""
@@ -58,7 +58,7 @@ class Ledger:
     def settle(self, account: Account, tenant: str, granted: int, used: int, now: float) -> None:
         """A run is over for which ``granted`` tokens were drawn and ``used`` of them computed."""
         for each in (account, self._tenant(tenant), self.cluster):
-            each.settle(min(used, granted), max(0, granted - used), now)
+            each.settle(used, granted - used, now)
 
     def _tenant(self, name: str) -> Account:
         account = self.tenants.get(name)
@@ -70,11 +70,12 @@ class Ledger:
         return account
 
     def _forget_one(self) -> None:
-        """Drop the oldest tenant that has nothing outstanding and no limit."""
+        """Drop the oldest tenant that has nothing outstanding and no limit of its own."""
+        own = self._limits.tenants
         idle = (
             name
             for name, account in self.tenants.items()
-            if not account.outstanding and account.rate is None
+            if not account.outstanding and name not in own and name != DEFAULT_TENANT
         )
         name = next(idle, None)
         if name is not None:

@@ -52,10 +52,12 @@ class ClusterMarket:
         """A program has ended that had its first branch so long ago."""
         self.stay_s += (seconds - self.stay_s) * (FADING if self.stay_s else 1.0)
 
-    def update(self, waiting: int, serving: int, slacks_s: tuple[float, ...], now: float) -> None:
-        """Follow the demand: programs that wait for room, those that run, and for those waiting
-        with a deadline the time left after the work expected of them."""
-        self.rate.update(now, saturated=waiting > 0)
-        idle = self._room() > serving
+    def update(
+        self, waiting: int, serving: int, runs: int, slacks_s: tuple[float, ...], now: float
+    ) -> None:
+        """Follow the demand: programs that wait for room, programs that have begun, branches that
+        run, and for those waiting with a deadline the time left after the work expected of them."""
+        self.rate.update(now, saturated=waiting > 0 and runs > 0)
+        idle = self._room() > runs
         demand = Demand(waiting, serving, slacks_s, self.stay_s, idle)
         self._price.update(demand, self.rate.per_s, now)

@@ -24,6 +24,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 LEAD = 0.5
 SLOW = 16.0
+FALL = 32.0
+"""While nobody waits, the price falls with this many times the time that programs stay; faster,
+and it would swing where the demand is elastic."""
+
 PATIENCE = 6.0
 """The price falls at once when capacity was idle for so many times the time that programs stay: a
 queue that overshot empties for a shorter time."""
@@ -129,4 +133,5 @@ class Price:
     def _time_constant(self, demand: Demand, serving: int, now: float) -> float:
         patient = now - self._busy_at <= PATIENCE * demand.stay_s
         slow = SLOW * serving / max(1, demand.waiting) if patient else 1.0
+        slow = slow if demand.waiting else min(slow, FALL)
         return max(self._settings.smoothing_s, slow * demand.stay_s)

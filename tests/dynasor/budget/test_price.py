@@ -112,6 +112,13 @@ class TestAfterAStepOfTheLoad:
         cluster.run(load, 120)
         assert cluster.run(0.2, 120)[-1] == 0.0
 
+    def test_and_falls_when_the_cluster_is_busy_and_nobody_waits(
+        self, load: float, elasticity: float
+    ) -> None:
+        cluster = Cluster(elasticity)
+        dear = cluster.run(load, 120)[-1]
+        assert cluster.run(0.8, 400)[-1] < 0.02 * dear
+
 
 class TestTheRate:
     def test_follows_what_is_measured_while_work_waits(self) -> None:

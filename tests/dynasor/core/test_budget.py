@@ -10,6 +10,7 @@ from dynasor.budget.accounts import RateLimit
 from dynasor.budget.ledger import LimitSettings
 from dynasor.errors import Overloaded
 from dynasor.queue.settings import QueueSettings
+from dynasor.value.episode import Episode
 from tests.dynasor.core.stands import lengths, world
 from tests.dynasor.simulated import Chain
 from tests.dynasor.world import World
@@ -51,6 +52,14 @@ class TestEffort:
         result = world(lengths(16)).solve(max_branches=16, policy="even", effort=effort)
         assert (result.stop, len(result.branches)) == ("complete", chains)
 
+    @pytest.mark.parametrize("algorithm", ["a_star", "best_of_n", "mcts", "rebase", "slim_sc"])
+    def test_leaves_every_algorithm_an_answer(self, algorithm: str) -> None:
+        there = World(lambda *_: Chain(16, "42"))
+        there.attach("a", services=("generate", "reward"))
+        result = there.solve(algorithm=algorithm, effort="none", policy="even")
+        assert result.stop in ("complete", "certain")
+        assert result.answer is not None and result.answer.text == "42"
+
     def test_is_no_cap_where_work_has_no_units_to_count(self) -> None:
         result = world(lengths(16)).solve(algorithm="sample", n=3, effort="none")
         assert len(result.branches) == 3
@@ -58,6 +67,23 @@ class TestEffort:
 
 def answers(query_id: str, branch: int) -> Chain:
     return Chain(16, "7" if branch % 4 == 3 else "42")
+
+
+class TestTenants:
+    def test_one_out_of_tokens_costs_others_nothing(self) -> None:
+        limits = LimitSettings(tenants={"slow": RateLimit(tokens_per_s=5, burst_tokens=16)})
+        there = world(lengths(16), limits=limits, queue=QueueSettings(max_wait_s=0.5))
+        for number in range(6):
+            there.submit(f"s{number}", max_branches=4, policy="even", tenant="slow")
+        there.steps(40)
+        assert there.core.stats().price == 0.0
+        begin = there.now
+        there.submit("other", max_branches=4, policy="even", deadline_s=5)
+        there.run(until=lambda: "other" in there.results)
+        assert there.result_at["other"] - begin < 0.5
+        assert there.results["other"].stop == "complete"
+        there.run()
+        assert all(result.tokens.kept == 64 for result in there.results.values())
 
 
 class TestExploration:
@@ -70,6 +96,18 @@ class TestExploration:
         assert len(full) >= 4
         assert there.core.stats().explored == 4
         assert there.core.values.document() != World().core.values.document()
+
+    def test_of_a_chain_that_is_probed_learns_what_the_chain_itself_says(self) -> None:
+        there = world(
+            lambda _, branch: Chain(40 if branch == 0 else 4, "7" if branch == 0 else "42"),
+            explore_share=1.0,
+        )
+        learned: list[Episode] = []
+        there.core.values.learn = learned.append  # type: ignore[method-assign]
+        result = there.solve(algorithm="chain_of_thought", probe_every=8, policy="value")
+        (episode,) = learned
+        assert result.answer is not None
+        assert episode.moments[-1].answer == result.answer.key
 
     def test_only_where_the_policy_learns(self) -> None:
         there = world(answers, explore_share=1.0)
