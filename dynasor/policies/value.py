@@ -12,10 +12,13 @@ from pydantic import Field
 
 from dynasor.policies.base import POLICIES, Policy, ProgramView, Verdict
 from dynasor.registry import Params
-from dynasor.value.stopping import Cost
+from dynasor.value.stopping import Cost, Outlook
 
 OWN_UNITS = 4.0
 """Units that the family's mean counts for beside a program's own tokens per unit."""
+
+LIKELY = 0.5
+"""Chance to stay from which on an answer counts as certain where more compute isn't worth it."""
 
 
 class ValueParams(Params):
@@ -61,22 +64,20 @@ class Value(Policy):
         free = self._floor(model.cap)
         if program.max_disagreement is not None:
             outlook = model.promised(certaindex, program.max_disagreement)
-            wave = outlook.least
-        elif market.price:
-            outlook = model.outlook(certaindex, Cost(free.floor, self._price(program)))
-            wave = outlook.least
         else:
-            outlook = model.outlook(certaindex, free)
-            # What it likely needs at once, as far as that makes nobody wait.
-            likely = round(self.params.haste * outlook.likely)
-            wave = max(outlook.least, min(likely, market.room))
-        # However dear compute is, something has to end before a program is given up.
-        if not outlook.worth and certaindex.measured:
-            dear = market.price and program.max_disagreement is None
-            worth = dear and model.outlook(certaindex, free).worth
-            return Verdict(started, stop="price" if worth else "certain")
+            cost = Cost(free.floor, self._price(program)) if market.price else free
+            outlook = model.outlook(certaindex, cost)
+        # However dear compute is, a program is not given up before it has an answer.
+        if not outlook.worth and certaindex.votes:
+            certain = program.max_disagreement is not None or _is_certain(
+                model.outlook(certaindex, free)
+            )
+            return Verdict(started, stop="certain" if certain else "price")
         if hint.wave is None:
             return Verdict(None)
+        # What it likely needs at once, as far as that makes nobody wait.
+        likely = 0 if market.price else round(self.params.haste * outlook.likely)
+        wave = max(outlook.least, min(likely, market.room))
         return Verdict(started + max(1, min(wave, model.cap - started)))
 
     def _floor(self, cap: int) -> Cost:
@@ -86,5 +87,13 @@ class Value(Policy):
     def _price(self, program: ProgramView) -> float:
         """What the tokens of a unit of this program cost, in improvement of the answer."""
         mean = program.market.values.tokens_per_unit(program.family)
+        if not program.stop_hint.exchangeable:
+            # Judges may read for its units, too: the mean counts that, its own tokens don't.
+            return program.market.price * mean
         tokens = (program.generated + OWN_UNITS * mean) / (program.started + OWN_UNITS)
         return program.market.price * tokens
+
+
+def _is_certain(free: Outlook) -> bool:
+    """Whether an answer will likely stay, by what is ahead were compute free."""
+    return not free.worth and free.stays >= LIKELY

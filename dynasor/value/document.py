@@ -9,9 +9,9 @@ import msgspec
 
 from dynasor.value.counts import Counts, Summary
 from dynasor.value.episode import Family
-from dynasor.value.moments import TRUSTS, Tally
+from dynasor.value.moments import TRUSTS, Loss, Tally
 
-VERSION = 1
+VERSION = 2
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -38,6 +38,13 @@ class _Tally(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     settled: Amount
 
 
+class _Loss(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """`Loss`."""
+
+    cap: Natural
+    changed: tuple[Annotated[int, msgspec.Meta(ge=0, le=1)], ...]
+
+
 class _Family(msgspec.Struct, forbid_unknown_fields=True):
     """`Counts` of a family."""
 
@@ -50,7 +57,7 @@ class _Family(msgspec.Struct, forbid_unknown_fields=True):
     longest: Natural
     programs: list[_Program]
     tallies: list[_Tally]
-    losses: list[tuple[Natural, ...]]
+    losses: list[_Loss]
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,7 +94,7 @@ def _family(family: Family, counts: Counts) -> _Family:
         moments.longest,
         [_Program(*program) for program in counts.of_votes],
         [_Tally(*key[0], key[1], *tally) for key, tally in sorted(moments.tallies.items())],
-        list(moments.losses),
+        [_Loss(*loss) for loss in moments.losses],
     )
 
 
@@ -102,8 +109,8 @@ def _counts(family: _Family) -> Counts:
     for one in family.tallies:
         key = (one.share, one.value, one.evidence), one.units
         counts.of_moments.tallies[key] = Tally(one.moments, one.agreed, one.settled)
-    for losses in family.losses:
-        if len(losses) != len(TRUSTS):
-            raise ValueError(f"value models: losses must be {len(TRUSTS)} numbers, got {losses}")
-        counts.of_moments.losses.append(losses)
+    for loss in family.losses:
+        if len(loss.changed) != len(TRUSTS):
+            raise ValueError(f"value models: losses must be {len(TRUSTS)} numbers, got {loss}")
+        counts.of_moments.losses.append(Loss(loss.cap, loss.changed))
     return counts

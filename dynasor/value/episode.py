@@ -63,9 +63,11 @@ class Episode(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         cap: units it could have begun.
         exchangeable: its units are independent draws, so that any order was as likely.
+        capped: its cap was known beforehand; if not, it is where the program ended by itself.
     """
 
     family: Family
     cap: int
     exchangeable: bool
     moments: tuple[Moment, ...]
+    capped: bool = True

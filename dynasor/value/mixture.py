@@ -56,6 +56,7 @@ class Mixture(NamedTuple):
 PRIOR = Mixture(np.full(len(STRENGTH), 1 / len(STRENGTH)), ABSTAINING)
 
 
+@lru_cache(maxsize=8192)
 def log_likelihood(votes: Votes) -> Floats:
     """Log-probability of a partition under each component, shape (components,)."""
     new, all_of, joined = _tables(1 << (sum(votes) + 1).bit_length())
@@ -83,9 +84,11 @@ def fitted(partitions: Mapping[Votes, int], abstained: int, prior: Mixture) -> M
         return prior
     counts = np.array(list(partitions.values()), float)
     likelihoods = np.array([log_likelihood(votes) for votes in partitions])
+    relative = np.exp(likelihoods - likelihoods.max(axis=1, keepdims=True))
     weights = prior.weights
     for _ in range(ROUNDS):
-        expected = counts @ responsibilities(likelihoods, weights)
+        # The sum of `responsibilities` over the programs.
+        expected = weights * ((counts / (relative @ weights)) @ relative)
         weights = (expected + PRIOR_PROGRAMS * prior.weights) / (counts.sum() + PRIOR_PROGRAMS)
     chains = sum(sum(votes) * count for votes, count in partitions.items()) + abstained
     without = abstained + PRIOR_CHAINS * prior.abstaining

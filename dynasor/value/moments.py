@@ -20,6 +20,12 @@ HORIZONS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 BINS = 8
 """Of the share of the cap that is done, and of certaindex; certaindex 1 has one of its own."""
 
+UNKNOWN = 0
+"""Stands for a cap that is not known beforehand."""
+
+LIKELY_CAP = 32
+"""Of a program whose cap is not known beforehand, where nothing is known."""
+
 LONGEST = 6
 """Agreeing answers beyond which their number makes no difference."""
 
@@ -46,19 +52,30 @@ class Tally(NamedTuple):
         return Tally(self.moments + 1, self.agreed + agreed, self.settled + settled)
 
 
+class Loss(NamedTuple):
+    """What the contract's rules would have done to one program.
+
+    Attributes:
+        cap: its cap, `UNKNOWN` if that was not known beforehand.
+        changed: for each of `TRUSTS`: 1 where the answer at that rule's stop was not the full one.
+    """
+
+    cap: int
+    changed: tuple[int, ...]
+
+
 class MomentCounts:
     """What one family's programs have shown.
 
     Attributes:
         tallies: by state and units ahead.
-        losses: of the newest programs, for each of `TRUSTS`: 1 where the answer at that rule's
-            stop was not the full one.
+        losses: of the newest programs, oldest first.
         longest: most units that one has begun.
     """
 
     def __init__(self) -> None:
         self.tallies: dict[tuple[State, int], Tally] = {}
-        self.losses: deque[tuple[int, ...]] = deque(maxlen=WINDOW)
+        self.losses: deque[Loss] = deque(maxlen=WINDOW)
         self.longest = 0
 
     def learn(self, episode: Episode) -> None:
@@ -66,9 +83,10 @@ class MomentCounts:
         moments = episode.moments
         final = moments[-1]
         self.longest = max(self.longest, final.measured)
-        self.losses.append(tuple(_loss(episode, trust) for trust in TRUSTS))
+        cap = episode.cap if episode.capped else UNKNOWN
+        self.losses.append(Loss(cap, tuple(_loss(moments, cap, trust) for trust in TRUSTS)))
         for place, moment in enumerate(moments):
-            key = state(moment, episode.cap)
+            key = state(moment, cap)
             ahead = place
             for units in (0, *HORIZONS):
                 until = moment.measured + units
@@ -93,18 +111,29 @@ class MomentsModel:
     Args:
         own: what it has shown itself; contracts are proven on that.
         families: what it and those it is like have shown, the narrowest first.
+        cap: units that a program may begin, `UNKNOWN` if that is not known beforehand.
 
     Attributes:
-        cap: units that a program may begin.
         proofs: of contracts.
     """
 
-    def __init__(self, own: MomentCounts, families: Sequence[MomentCounts], cap: int) -> None:
-        self.cap = cap
+    def __init__(
+        self,
+        own: MomentCounts,
+        families: Sequence[MomentCounts],
+        cap: int,
+    ) -> None:
+        self._known_cap = cap
         self._own = own
         self._families = families
         self._estimates: dict[tuple[State, int], tuple[float, float]] = {}
         self.proofs = Proofs(self._losses)
+
+    @property
+    def cap(self) -> int:
+        """Units that a program may begin; where that is not known, the most that one has."""
+        longest = max((counts.longest for counts in self._families), default=0)
+        return self._known_cap or longest or LIKELY_CAP
 
     def changed(self) -> None:
         """The counts have changed."""
@@ -120,7 +149,7 @@ class MomentsModel:
         answered = bool(moment.votes)
         unit = cost.price + (cost.floor if answered else 0.0)
         agreed, settled = self.estimate(moment, 0)
-        best = Outlook(not answered and not cost.price, 1, 1.0, 0.0)
+        best = Outlook(not answered and not cost.price, 1, 1.0, 0.0, agreed)
         most = 0.0
         for horizon in HORIZONS:
             units = min(horizon, remaining)
@@ -129,7 +158,7 @@ class MomentsModel:
             needed = 1 + (units - 1) * (1 - agreed)
             if gain - needed * unit > most:
                 most = gain - needed * unit
-                best = Outlook(True, 1, needed, gain)
+                best = Outlook(True, 1, needed, gain, agreed)
         return best
 
     def promised(self, certaindex: Certaindex, max_disagreement: float) -> Outlook:
@@ -139,16 +168,17 @@ class MomentsModel:
         proven = self.proofs.of(max_disagreement).rule
         if proven is None:
             return Outlook(True, remaining, float(remaining), 0.0)
-        if believed(moment, self.cap, 0)[0] >= TRUSTS[proven]:
+        if believed(moment, self._known_cap, 0)[0] >= TRUSTS[proven]:
             return STOP
         return Outlook(True, 1, 1.0, 0.0)
 
     def _losses(self) -> Floats:
-        return np.array(self._own.losses, float).reshape(-1, len(TRUSTS))
+        own = [loss.changed for loss in self._own.losses if loss.cap == self._known_cap]
+        return np.array(own, float).reshape(-1, len(TRUSTS))
 
     def estimate(self, moment: Moment, units: int) -> tuple[float, float]:
         """Chance that the answer some units later is the full one, and certaindex at the cap."""
-        key = state(moment, self.cap), units
+        key = state(moment, self._known_cap), units
         known = self._estimates.get(key)
         if known is None:
             known = believed(moment, self.cap, units)
@@ -164,8 +194,12 @@ class MomentsModel:
 
 
 def state(moment: Moment, cap: int) -> State:
-    """The state that a moment is in."""
-    share = min(BINS - 1, BINS * moment.measured // max(1, cap))
+    """The state that a moment is in: by the share of the cap that is done, or where that is
+    `UNKNOWN` by the units, in powers of two."""
+    if cap == UNKNOWN:
+        share = BINS + moment.measured.bit_length()
+    else:
+        share = min(BINS - 1, BINS * moment.measured // cap)
     value = int(moment.value * BINS)
     return share, value, min(LONGEST, evidence(moment)) if moment.votes else -1
 
@@ -181,17 +215,16 @@ def believed(moment: Moment, cap: int, units: int) -> tuple[float, float]:
 
     The answer becomes the full one in proportion to the units that are done; before that it is
     as trustworthy as certaindex, the more answers in a row stand behind it: k of them are wrong
-    together with chance 2^-k, as for a coin.
+    together with chance 2^-k, as for a coin. Where the cap is `UNKNOWN` no share of it is done.
     """
-    done = min(1.0, (moment.measured + units) / max(1, cap))
+    done = min(1.0, (moment.measured + units) / cap) if cap else 0.0
     if not moment.votes and not units:
         return 0.0, moment.value
     trust = moment.value * (1 - 2.0 ** -evidence(moment)) if moment.votes else 0.0
     return done + (1 - done) * trust, moment.value
 
 
-def _loss(episode: Episode, trust: float) -> int:
-    """Whether its answer at the first moment of so much trust was not the full one."""
-    moments = episode.moments
-    trusted = (m for m in moments if believed(m, episode.cap, 0)[0] >= trust)
+def _loss(moments: Sequence[Moment], cap: int, trust: float) -> int:
+    """Whether the answer at the first moment of so much trust was not the full one."""
+    trusted = (moment for moment in moments if believed(moment, cap, 0)[0] >= trust)
     return int(next(trusted, moments[-1]).answer != moments[-1].answer)

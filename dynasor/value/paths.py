@@ -74,15 +74,18 @@ def drawn(mixture: Mixture, cap: int, programs: int, weight: float, seed: int) -
     bounds = np.cumsum(shares, axis=1)
     answers = np.empty((programs, cap), np.int64)
     for unit in range(cap):
-        chance = rng.random((programs, 1))
-        answers[:, unit] = (bounds < chance).sum(axis=1)
+        answers[:, unit] = _ranks(bounds, rng.random(programs))
     answers[answers == CLASSES] = -1
     answers[rng.random(answers.shape) < abstains] = -1
     return _walk(answers, shares, np.full(programs, weight / programs))
 
 
 def seen(
-    partitions: Sequence[tuple[Votes, int]], mixture: Mixture, orders: int, seed: int
+    partitions: Sequence[tuple[Votes, int]],
+    mixture: Mixture,
+    orders: int,
+    seed: int,
+    first: int = 0,
 ) -> Paths:
     """Programs that were seen to their cap, each in random orders, for none was more likely.
 
@@ -90,17 +93,19 @@ def seen(
         partitions: votes of each and its chains without an answer; all of the same cap.
         mixture: what they come from: it says how far a share of votes is chance.
         orders: of each.
+        first: running number of the first of them; a program's orders depend on its own number
+            and the seed, not on which others there are.
     """
-    rng = np.random.default_rng(seed)
     cap = sum(partitions[0][0]) + partitions[0][1]
     classes = max(1, *(len(votes) for votes, _ in partitions))
     shares = np.zeros((len(partitions), classes))
-    answers = np.full((len(partitions), cap), -1)
+    answers = np.full((len(partitions), orders, cap), -1)
     for row, (votes, _) in enumerate(partitions):
         shares[row, : len(votes)] = _shares(votes, mixture)
-        answers[row, : sum(votes)] = np.repeat(np.arange(len(votes)), votes)
-    shares, answers = np.repeat(shares, orders, axis=0), np.repeat(answers, orders, axis=0)
-    return _walk(rng.permuted(answers, axis=1), shares, np.full(len(answers), 1 / orders))
+        answers[row, :, : sum(votes)] = np.repeat(np.arange(len(votes)), votes)
+        np.random.default_rng((seed, first + row)).permuted(answers[row], axis=1, out=answers[row])
+    together = answers.reshape(-1, cap)
+    return _walk(together, np.repeat(shares, orders, axis=0), np.full(len(together), 1 / orders))
 
 
 def joined(parts: Sequence[Paths]) -> Paths:
@@ -116,6 +121,14 @@ def _shares(votes: Votes, mixture: Mixture) -> Floats:
     return shares
 
 
+def _ranks(bounds: Floats, chances: Floats) -> Ints:
+    """How many bounds of its row, shape (programs, classes), lie below each chance."""
+    ranks = np.zeros(len(chances), np.int64)
+    for bound in bounds.T:
+        ranks += bound < chances
+    return ranks
+
+
 def _walk(answers: Ints, shares: Floats, weights: Floats) -> Paths:
     """Count answers, shape (programs, cap), -1 for none; among equals the first one leads."""
     programs, cap = answers.shape
@@ -123,20 +136,24 @@ def _walk(answers: Ints, shares: Floats, weights: Floats) -> Paths:
     # One column more for those without an answer.
     counts = np.zeros((programs, shares.shape[1] + 1), np.int64)
     first = np.full(counts.shape, cap)
-    top, second, leader = (np.zeros((programs, len(times)), np.int64) for _ in range(3))
+    leader, top, second = np.full(programs, -1), np.zeros_like(rows), np.zeros_like(rows)
+    shape = (programs, len(times))
+    leaders, tops, seconds = (np.zeros(shape, np.int64) for _ in range(3))
     for look, (start, end) in enumerate(zip((0, *times), times, strict=False)):
         for unit in range(start, end):
             answer = answers[:, unit]
             counts[rows, answer] += 1
             first[rows, answer] = np.minimum(first[rows, answer], unit)
-        rank = (counts * (cap + 1) - first)[:, :-1]
-        leader[:, look] = rank.argmax(axis=1)
-        top[:, look] = counts[rows, leader[:, look]]
-        rest = counts[:, :-1].copy()
-        rest[rows, leader[:, look]] = 0
-        second[:, look] = rest.max(axis=1)
-    support = np.where(top > 0, np.take_along_axis(shares, leader, axis=1), 0.0)
-    # Where no column has votes the first one leads: -1 is nobody.
-    leader[top == 0] = -1
-    agrees = leader == leader[:, -1:]
-    return Paths(top, second, agrees, support, weights)
+            count = counts[rows, answer]
+            sooner = first[rows, answer] < first[rows, leader]
+            ahead = (count > top) | ((count == top) & sooner)
+            said, leads = answer >= 0, answer == leader
+            # A leader that is overtaken is the runner-up.
+            other = np.where(ahead, top, np.maximum(second, count))
+            second = np.where(said & ~leads, other, second)
+            taken = said & (leads | ahead)
+            leader, top = np.where(taken, answer, leader), np.where(taken, count, top)
+        leaders[:, look], tops[:, look], seconds[:, look] = leader, top, second
+    support = np.where(tops > 0, np.take_along_axis(shares, leaders.clip(0), axis=1), 0.0)
+    agrees = leaders == leaders[:, -1:]
+    return Paths(tops, seconds, agrees, support, weights)

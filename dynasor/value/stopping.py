@@ -41,15 +41,17 @@ class Outlook(NamedTuple):
         least: units before which it can't come to be otherwise: a wave of so many wastes nothing.
         likely: units that it takes until then, on the mean.
         gain: expected utility of going on less that of its answer now, costs not deducted.
+        stays: chance that its answer now is the one of the full budget, as far as that is known.
     """
 
     worth: bool
     least: int
     likely: float
     gain: float
+    stays: float = 0.0
 
 
-STOP = Outlook(False, 0, 0.0, 0.0)
+STOP = Outlook(False, 0, 0.0, 0.0, 1.0)
 
 
 class Rule:
@@ -93,9 +95,7 @@ class Stopping:
         self._steps: list[tuple[Ints, Ints, Floats]] = []
         before: Ints | None = None
         for look in range(len(self._times)):
-            codes, place = np.unique(
-                state_of(paths.top[:, look], paths.second[:, look]), return_inverse=True
-            )
+            codes, place = _distinct(state_of(paths.top[:, look], paths.second[:, look]))
             weight = np.bincount(place, paths.weights)
             self._codes.append(codes)
             agrees, support = paths.agrees[:, look], paths.support[:, look]
@@ -129,11 +129,10 @@ class Stopping:
             likely = np.where(stop, 0.0, step + np.bincount(here, chance * likely[there], size))
             least = np.where(stop, 0.0, step + after)
             gain = np.maximum(0.0, gross - now)
-            rows = zip(self._codes[look], ~stop, least, likely, gain, strict=True)
-            states[look] = {
-                int(code): Outlook(bool(go), int(few), float(many), float(more))
-                for code, go, few, many, more in rows
-            }
+            columns = (~stop, least.astype(int), likely, gain, self._agrees[look])
+            rows = zip(*(column.tolist() for column in columns), strict=True)
+            outlooks = (Outlook(*row) for row in rows)
+            states[look] = dict(zip(self._codes[look].tolist(), outlooks, strict=True))
         return Rule(self._times, states)
 
     def _utility(self, cost: Cost) -> list[Floats]:
@@ -167,7 +166,15 @@ def _transitions(
     before: Ints, after: Ints, number: int, weights: Floats
 ) -> tuple[Ints, Ints, Floats]:
     """States at one look, states at the next, and the chance of the one given the other."""
-    pairs, place = np.unique(before * number + after, return_inverse=True)
+    pairs, place = _distinct(before * number + after)
     weight = np.bincount(place, weights)
     here, there = pairs // number, pairs % number
     return here, there, weight / np.bincount(here, weight)[here]
+
+
+def _distinct(values: Ints) -> tuple[Ints, Ints]:
+    """Distinct natural numbers in order, and the place of each value: without sorting them."""
+    distinct = np.flatnonzero(np.bincount(values))
+    places = np.zeros(int(distinct[-1]) + 1, np.int64)
+    places[distinct] = np.arange(len(distinct))
+    return distinct, places[values]

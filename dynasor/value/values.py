@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from dynasor.certaindex import Certaindex
 from dynasor.value.contract import Certificate, Proofs
 from dynasor.value.counts import Counts, mixture_of, summary, tokens_of
 from dynasor.value.document import from_plain, to_plain
 from dynasor.value.episode import Episode, Family
-from dynasor.value.moments import MomentCounts, MomentsModel
+from dynasor.value.moments import UNKNOWN, MomentCounts, MomentsModel
 from dynasor.value.stopping import Cost, Outlook
 from dynasor.value.votes import VotesModel
 
@@ -23,8 +23,8 @@ MOST_MISSED = 500
 MOST_FAMILIES = 256
 """Families that are remembered; the one that has not been seen for longest is forgotten."""
 
-LIKELY_CAP = 32
-"""Of a program that doesn't say how much it can demand, where nothing is known."""
+MOST_CAPS = 16
+"""Models of one family that are kept, of as many caps; those asked for last."""
 
 Path = tuple[str, ...]
 """A family, or all of one model and algorithm, or of one algorithm: widest name first."""
@@ -47,6 +47,9 @@ class ValueModel(Protocol):
         """What is proven of contracts; a certificate's bound and alarm are metrics."""
 
 
+Model = TypeVar("Model")
+
+
 class Contract(NamedTuple):
     """A contract in use, and what is proven of it."""
 
@@ -64,7 +67,6 @@ class ValueModels:
         self._counts: dict[Path, Counts] = {}
         self._of_votes: dict[Path, dict[int, VotesModel]] = {}
         self._of_moments: dict[Path, dict[int, MomentsModel]] = {}
-        self._due: dict[Path, float] = {}
         self._tokens: dict[Path, float] = {}
 
     def learn(self, episode: Episode) -> None:
@@ -85,8 +87,6 @@ class ValueModels:
         model = self._of_votes.get(leaf, {}).get(program.cap)
         if model is not None and program.complete:
             model.add((program.votes, program.abstained))
-        for path in paths:
-            self._renew(path)
 
     def of(self, family: Family, exchangeable: bool, cap: int | None) -> ValueModel:
         """What is known of a kind of programs. Ask again for each decision: others may be there.
@@ -97,15 +97,16 @@ class ValueModels:
         """
         path = next((path for path in _paths(family) if path in self._counts), ())
         if exchangeable and cap is not None:
-            votes = self._of_votes.get(path, {}).get(cap)
-            return votes or self._votes_model(path, cap)
-        levels = [counts.of_moments for counts in self._levels(path)]
-        cap = cap or max((counts.longest for counts in levels), default=0) or LIKELY_CAP
-        moments = self._of_moments.setdefault(path, {})
-        if cap not in moments:
-            own = levels[0] if len(path) == 3 else MomentCounts()
-            moments[cap] = MomentsModel(own, levels, cap)
-        return moments[cap]
+            of_votes = self._of_votes.setdefault(path, {})
+            votes = of_votes.pop(cap, None) or self._votes_model(path, cap)
+            _keep(of_votes, cap, votes)
+            self._renew(path, votes)
+            return votes
+        of_moments = self._of_moments.setdefault(path, {})
+        known_cap = cap or UNKNOWN
+        moments = of_moments.pop(known_cap, None) or self._moments_model(path, known_cap)
+        _keep(of_moments, known_cap, moments)
+        return moments
 
     def tokens_per_unit(self, family: Family) -> float:
         """What a unit of a family's work takes on the mean."""
@@ -148,28 +149,35 @@ class ValueModels:
             del self._counts[path]
             self._of_votes.pop(path, None)
             self._of_moments.pop(path, None)
-            self._due.pop(path, None)
 
-    def _renew(self, path: Path) -> None:
-        """Make the models of a path anew if they have missed enough."""
-        known, learned = self._of_votes.get(path, {}), self._counts[path].programs
-        if known and learned >= self._due.get(path, 0.0):
-            self._due[path] = min(GROWTH * learned, learned + MOST_MISSED)
-            mixture = mixture_of(self._levels(path))
-            for model in known.values():
-                model.learn(mixture)
+    def _renew(self, path: Path, model: VotesModel) -> None:
+        """Make a model anew if it has missed enough."""
+        levels = self._levels(path)
+        learned = levels[0].programs if levels else 0
+        if learned < model.due or not any(counts.of_votes for counts in levels):
+            return
+        model.due = min(GROWTH * learned, learned + MOST_MISSED)
+        model.learn(mixture_of(levels))
 
     def _votes_model(self, path: Path, cap: int) -> VotesModel:
         made = VotesModel(cap)
-        levels = self._levels(path)
         # A family that is new is like others, but proofs must be made on its own programs.
-        for program in levels[0].of_votes if len(path) == 3 else ():
+        for program in self._counts[path].of_votes if len(path) == 3 else ():
             if program.complete and program.cap == cap:
                 made.add((program.votes, program.abstained))
-        if any(counts.of_votes for counts in levels):
-            made.learn(mixture_of(levels))
-        self._of_votes.setdefault(path, {})[cap] = made
         return made
+
+    def _moments_model(self, path: Path, cap: int) -> MomentsModel:
+        levels = [counts.of_moments for counts in self._levels(path)]
+        own = levels[0] if len(path) == 3 else MomentCounts()
+        return MomentsModel(own, levels, cap)
+
+
+def _keep(models: dict[int, Model], cap: int, model: Model) -> None:
+    """Keep a model as the newest, and forget the oldest if there are too many."""
+    models[cap] = model
+    if len(models) > MOST_CAPS:
+        del models[next(iter(models))]
 
 
 def _paths(family: Family) -> tuple[Path, Path, Path]:

@@ -16,7 +16,10 @@ from dynasor.value.paths import drawn, joined, looks, seen
 from dynasor.value.stopping import EMPHASIS, STOP, Cost, Outlook, Rule, Stopping, is_decided
 
 DRAWN = 8000
-"""Programs drawn from the mixture, and orders drawn of those that were seen."""
+"""Programs drawn from the mixture, and orders drawn of those that were seen …"""
+
+DRAWN_UNITS = 300_000
+"""… as far as they have no more units together: large caps take no longer to learn."""
 
 DRAWN_WEIGHT = 200.0
 """How many seen programs the mixture counts for: it is smooth, they are few."""
@@ -36,7 +39,7 @@ CONTRACT_COSTS = (0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2, 0.4)
 STEPS_PER_OCTAVE = 4
 """Prices within a fifth of each other are one."""
 
-MOST_RULES = 256
+MOST_RULES = 64
 """Rules that are kept, of as many costs."""
 
 SEED = 20412993
@@ -52,14 +55,17 @@ class VotesModel:
         cap: units that a program may begin.
         recent: the newest programs of this cap, oldest first.
         proofs: of contracts, on those.
+        due: programs of its family from which on it has missed too many.
     """
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
         self.recent: deque[Partition] = deque(maxlen=WINDOW)
-        self._stopping = _prior(cap, EMPHASIS)
-        self._rules: dict[tuple[float, int | None], Rule] = {}
         self.proofs = Proofs(self._losses)
+        self.due = 0.0
+        self._stopping: Stopping | None = None
+        self._rules: dict[tuple[float, int | None], Rule] = {}
+        self._added = 0
         self._untested: deque[Partition] = deque(maxlen=WINDOW)
         self._tested: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
 
@@ -67,13 +73,15 @@ class VotesModel:
         """Take in a program of this cap; what is proven may change at once."""
         self.recent.append(partition)
         self._untested.append(partition)
+        self._added += 1
         self.proofs.changed()
 
     def learn(self, mixture: Mixture) -> None:
         """Begin to go by a mixture and by the programs that were added."""
-        parts = [drawn(mixture, self.cap, DRAWN, DRAWN_WEIGHT, SEED)]
+        programs = _programs(self.cap)
+        parts = [drawn(mixture, self.cap, programs, DRAWN_WEIGHT, SEED)]
         if self.recent:
-            orders = max(1, DRAWN // len(self.recent))
+            orders = max(1, programs // len(self.recent))
             parts.append(seen(list(self.recent), mixture, orders, SEED))
         self._stopping = Stopping(joined(parts), self.cap, EMPHASIS)
         self._rules.clear()
@@ -87,7 +95,8 @@ class VotesModel:
             if len(self._rules) >= MOST_RULES:
                 self._rules.clear()
             price = 0.0 if step is None else 2.0 ** (step / STEPS_PER_OCTAVE)
-            rule = self._stopping.rule(Cost(cost.floor, price))
+            stopping = self._stopping or _prior(self.cap, EMPHASIS)
+            rule = stopping.rule(Cost(cost.floor, price))
             self._rules[cost.floor, step] = rule
         return rule.outlook(certaindex.measured, top, second)
 
@@ -106,8 +115,9 @@ class VotesModel:
 
     def _losses(self) -> Floats:
         while self._untested:
+            first = self._added - len(self._untested)
             some = [self._untested.popleft() for _ in range(min(BATCH, len(self._untested)))]
-            self._tested.extend(disagreements(some, self.cap))
+            self._tested.extend(disagreements(some, self.cap, first))
         return np.array(self._tested).reshape(len(self._tested), len(CONTRACT_COSTS))
 
 
@@ -122,7 +132,7 @@ def leading(certaindex: Certaindex) -> tuple[int, int]:
     return top, second
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def contract_rules(cap: int) -> tuple[Rule, ...]:
     """Rules that contracts choose among: fixed before any program is seen, so that all programs
     may test them."""
@@ -130,32 +140,42 @@ def contract_rules(cap: int) -> tuple[Rule, ...]:
     return tuple(stopping.rule(Cost(cost / cap, 0.0)) for cost in CONTRACT_COSTS)
 
 
-def disagreements(partitions: Sequence[Partition], cap: int) -> list[tuple[float, ...]]:
+def disagreements(partitions: Sequence[Partition], cap: int, first: int) -> list[tuple[float, ...]]:
     """For each program of this cap, by rule of `contract_rules`: the chance, over the order of its
-    votes, that its answer where the rule stops is not its full one."""
-    paths = seen(partitions, PRIOR, ORDERS, SEED)
-    changed = [[0] * len(CONTRACT_COSTS) for _ in partitions]
-    for row, (tops, seconds) in enumerate(
-        zip(paths.top.tolist(), paths.second.tolist(), strict=True)
-    ):
-        going = set(range(len(CONTRACT_COSTS)))
-        for look, (time, top, second) in enumerate(zip(looks(cap), tops, seconds, strict=True)):
-            for rule in going & _stops(cap, time, top, second):
-                changed[row // ORDERS][rule] += not paths.agrees[row, look]
-                going.remove(rule)
-            if not going:
-                break
-    return [tuple(count / ORDERS for count in counts) for counts in changed]
+    votes, that its answer where the rule stops is not its full one.
+
+    Args:
+        first: running number of the first program. A proof takes programs to be independent: each
+            has orders of its own, the same in whatever batch it comes.
+    """
+    paths = seen(partitions, PRIOR, ORDERS, SEED, first)
+    going = np.ones((len(paths.top), len(CONTRACT_COSTS)), bool)
+    changed = np.zeros(going.shape, bool)
+    for look, time in enumerate(looks(cap)):
+        pairs, place = np.unique(
+            paths.top[:, look] * (cap + 1) + paths.second[:, look], return_inverse=True
+        )
+        stops = [_stops(cap, time, *divmod(pair, cap + 1)) for pair in pairs.tolist()]
+        ended = going & np.array(stops)[place]
+        changed |= ended & ~paths.agrees[:, look, None]
+        going &= ~ended
+    losses = changed.reshape(len(partitions), ORDERS, -1).mean(axis=1)
+    return [tuple(row) for row in losses.tolist()]
 
 
 @lru_cache(maxsize=65536)
-def _stops(cap: int, measured: int, top: int, second: int) -> frozenset[int]:
+def _stops(cap: int, measured: int, top: int, second: int) -> tuple[bool, ...]:
     """Which of the contract's rules stop there."""
-    rules = enumerate(contract_rules(cap))
-    return frozenset(at for at, rule in rules if not rule.outlook(measured, top, second).worth)
+    rules = contract_rules(cap)
+    return tuple(not rule.outlook(measured, top, second).worth for rule in rules)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _prior(cap: int, emphasis: float) -> Stopping:
     """What is believed of a cap where nothing was learned."""
-    return Stopping(drawn(PRIOR, cap, DRAWN, DRAWN_WEIGHT, SEED), cap, emphasis)
+    return Stopping(drawn(PRIOR, cap, _programs(cap), DRAWN_WEIGHT, SEED), cap, emphasis)
+
+
+def _programs(cap: int) -> int:
+    """How many are drawn."""
+    return min(DRAWN, DRAWN_UNITS // cap)

@@ -290,8 +290,8 @@ class TestValue:
         assert value().verdict(self.votes(first)).settled or first < 4
 
     def test_free_compute_makes_waves_wide_as_far_as_there_is_room(self) -> None:
-        def wave(price: float, room: int) -> int:
-            view = self.votes(2, 2, market=Fixed(price, room))
+        def wave(price: float, room: int, contract: float | None = None) -> int:
+            view = self.votes(2, 2, market=Fixed(price, room), max_disagreement=contract)
             allowance = value().verdict(view).allowance
             assert allowance is not None
             return allowance - 4
@@ -299,6 +299,7 @@ class TestValue:
         assert wave(0.0, 64) > wave(0.0, 1)
         assert wave(0.0, 3) <= max(3, wave(0.0, 1))
         assert wave(1e-6, 64) <= wave(0.0, 1)
+        assert wave(0.0, 64, 0.01) > wave(0.0, 1, 0.01), "under a contract too"
 
     def test_haste_trades_waste_for_rounds(self) -> None:
         view = self.votes(1, 1, market=Fixed(room=64))
@@ -323,6 +324,7 @@ class TestValue:
         dear = self.votes(3, 2, market=Fixed(price=1.0))
         assert value().verdict(dear).stop == "price"
         assert value().verdict(self.votes(10, market=Fixed(price=1.0))).stop == "certain"
+        assert value(unit_floor=1.0).verdict(self.votes(*[1] * 6)).stop == "price", "hopeless"
 
     def test_higher_floors_stop_sooner(self) -> None:
         assert value(budget_floor=1.0, unit_floor=1.0).verdict(self.votes(2, 1)).settled
@@ -350,11 +352,12 @@ class TestValue:
         assert value().verdict(view(16, 1, 0.0, 1)) == Verdict(None)
         assert value().verdict(view(16, 10, 1.0, 10)).stop == "certain"
 
-    def test_however_dear_compute_is_something_has_to_end_first(self) -> None:
+    def test_however_dear_compute_is_there_has_to_be_an_answer_first(self) -> None:
         dear = Fixed(price=1.0)
         assert not value().verdict(View(0, stop_hint=VOTES, market=dear)).settled
         assert not value().verdict(View(2, 0, stop_hint=VOTES, market=dear)).settled
-        assert value().verdict(View(2, stop_hint=VOTES, market=dear)).settled
+        assert value().verdict(View(2, stop_hint=VOTES, market=dear)) == Verdict(3)
+        assert value().verdict(self.votes(1, 1, market=dear)).settled
 
     def test_it_learns(self) -> None:
         assert value().learns and not beta().learns

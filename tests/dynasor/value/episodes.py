@@ -18,6 +18,7 @@ def episode(
     family: Family = FAMILY,
     exchangeable: bool = True,
     tokens: int = 10,
+    capped: bool = True,
 ) -> Episode:
     """Chains that say this, in this order, each of so many tokens."""
     algorithm = SelfConsistency(SelfConsistencyParams(max_branches=len(answers)))
@@ -29,7 +30,7 @@ def episode(
         best = algorithm.answer().answer
         key = None if best is None else best.key
         moments.append(Moment.of(algorithm.certaindex(), tokens * (branch + 1), key))
-    return Episode(family, len(answers), exchangeable, tuple(moments))
+    return Episode(family, len(answers), exchangeable, tuple(moments), capped)
 
 
 def easy(number: int, cap: int = 8, **options: object) -> list[Episode]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.value.episode import Moment
-from dynasor.value.moments import MomentCounts, MomentsModel, believed
+from dynasor.value.moments import UNKNOWN, MomentCounts, MomentsModel, believed
 from dynasor.value.stopping import Cost
 from tests.dynasor.value.episodes import easy, episode
 
@@ -82,8 +82,36 @@ class TestPromise:
         assert not proven.promised(seen(8, 1.0, 8), 0.01).worth
         assert proven.promised(seen(2, 0.0, 1), 0.01).worth
 
+    def test_programs_of_other_caps_prove_nothing(self) -> None:
+        counts = MomentCounts()
+        for one in easy(500, cap=1, exchangeable=False):
+            counts.learn(one)
+        assert model(counts).proofs.of(0.01) == model().proofs.of(0.01)
+
     def test_changes_of_mind_at_the_end_are_no_proof(self) -> None:
         counts = MomentCounts()
         for _ in range(500):
             counts.learn(episode(["a"] * 7 + ["b"] * 9, exchangeable=False))
         assert model(counts).proofs.of(0.01).rule in (None, 0), "the safest never stopped"
+
+
+class TestUnknownCaps:
+    def taught(self, said: list[str]) -> MomentsModel:
+        counts = MomentCounts()
+        for _ in range(500):
+            counts.learn(episode(said, exchangeable=False, capped=False))
+        return MomentsModel(counts, [counts], UNKNOWN)
+
+    def test_a_state_is_the_same_whatever_the_length_will_be(self) -> None:
+        cost = Cost(0.2 / CAP, 0.0)
+        for length in (6, 12):
+            known = self.taught(["a"] * length)
+            assert known.cap == length
+            assert not known.outlook(seen(2, 1.0, 2), cost).worth
+            assert known.outlook(seen(2, 1.0, 2), cost).stays > 0.95
+
+    def test_proofs_go_by_trust_alone(self) -> None:
+        proven = self.taught(["a"] * 12)
+        assert not proven.promised(seen(11, 1.0, 11), 0.01).worth
+        assert proven.promised(seen(11, 0.3, 1), 0.01).worth, "its length proves nothing"
+        assert proven.proofs.of(0.01).programs == 500

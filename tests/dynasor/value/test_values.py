@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dynasor.certaindex import Certaindex, Vote
 from dynasor.value.episode import Episode, Family
 from dynasor.value.stopping import Cost
-from dynasor.value.values import MOST_FAMILIES, ValueModels
+from dynasor.value.values import MOST_CAPS, MOST_FAMILIES, ValueModels
 from tests.dynasor.value.episodes import FAMILY, easy, episode, scattered
 
 FREE = Cost(0.004, 0.0)
@@ -82,6 +82,24 @@ class TestFamilies:
         assert votes.certificate.rule is not None and votes.certificate.bound <= 0.01
         assert moments.certificate.rule is None and moments.certificate.programs == 30
 
+    def test_looking_at_contracts_changes_no_later_decision(self) -> None:
+        watched, alone = ValueModels(), ValueModels()
+        for one in scattered(40) + easy(200):
+            proofs = [m.of(FAMILY, True, 8).proofs.of(0.05) for m in (watched, alone)]
+            assert proofs[0] == proofs[1]
+            for models in (watched, alone):
+                models.learn(one)
+            list(watched.contracts())
+
+    def test_caps_without_end_are_forgotten(self) -> None:
+        models = taught(easy(5))
+        first, second = (models.of(FAMILY, False, cap) for cap in (1, 2))
+        for cap in range(3, MOST_CAPS + 2):
+            models.of(FAMILY, False, 2)
+            models.of(FAMILY, False, cap)
+        assert models.of(FAMILY, False, 2) is second, "asked for of late"
+        assert models.of(FAMILY, False, 1) is not first
+
     def test_proofs_are_made_on_a_familys_own_programs(self) -> None:
         models = taught(easy(500))
         other = models.of(Family("model", FAMILY.algorithm, "geometry"), True, 8)
@@ -128,8 +146,8 @@ class TestDocument:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"version": 2}, "version must be 1, got 2"),
-            ({"version": None}, "version must be 1"),
+            ({"version": 1}, "version must be 2, got 1"),
+            ({"version": None}, "version must be 2"),
             ({"families": 3}, "families"),
             ({"extra": 1}, "extra"),
             ({"families": [{"model": 1}]}, r"\$.families"),

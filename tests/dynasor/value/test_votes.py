@@ -103,10 +103,31 @@ class TestPromise:
         random = Random(0)
         for _ in range(10):
             top = random.randint(3, 7)
-            (losses,) = disagreements([((top, 8 - top), 0)], cap=8)
+            (losses,) = disagreements([((top, 8 - top), 0)], 8, 0)
             assert all(0 <= loss <= 1 for loss in losses)
             assert losses[0] <= losses[-1]
 
     def test_unanimous_programs_never_disagree(self) -> None:
-        for losses in disagreements([((8,), 0), ((), 8)], cap=8):
+        for losses in disagreements([((8,), 0), ((), 8)], 8, 0):
             assert set(losses) == {0.0}
+
+    @given(st.lists(st.integers(1, 4), max_size=6))
+    @settings(max_examples=30)
+    def test_losses_do_not_depend_on_when_somebody_looks(self, batches: list[int]) -> None:
+        programs = [((5, 3), 0), ((4, 2, 1), 1), ((4, 4), 0), ((3, 3, 2), 0)] * 6
+        at_once = disagreements(programs, 8, 0)
+        assert len(set(at_once[::4])) > 1, "orders of their own"
+        some, place = [], 0
+        for size in [*batches, len(programs)]:
+            batch = programs[place : place + size]
+            some += disagreements(batch, 8, place) if batch else []
+            place += len(batch)
+        assert some == at_once
+
+    def test_looking_in_between_changes_nothing(self) -> None:
+        watched, alone = VotesModel(8), VotesModel(8)
+        for place in range(300):
+            for model in (watched, alone):
+                model.add(((8,), 0) if place % 4 else ((5, 3), 0))
+            watched.proofs.of(0.05)
+        assert watched.proofs.of(0.05) == alone.proofs.of(0.05)
