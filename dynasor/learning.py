@@ -74,7 +74,8 @@ class Learner:
             final = Moment.of(program.certaindex(), program.spent, program.answer_key())
             cap = hint.most or final.measured
             moments = (*path.moments, final)
-            values.learn(Episode(program.family, cap, hint.exchangeable, moments))
+            capped = hint.most is not None
+            values.learn(Episode(program.family, cap, hint.exchangeable, moments, capped))
             self.explored += 1
 
     def remaining(self, program: Program, branch: Branch) -> tuple[float, float]:
