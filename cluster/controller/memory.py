@@ -1,9 +1,9 @@
 """Garbage collection in the controller's process.
 
 The core makes no reference cycles: what a program leaves goes at once, by reference counts. The
-defaults of Python would walk through everything that lives again and again, a second or two at a time with
-100,000 branches, and nothing else happens meanwhile. So young objects are looked at seldom, and all
-of them only when nothing is in progress.
+defaults of Python would walk through everything that lives again and again, a second or two at a
+time with 100,000 branches, and nothing else happens meanwhile. So young objects are looked at
+seldom, and all of them only when nothing is in progress.
 """
 
 from __future__ import annotations

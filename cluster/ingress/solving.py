@@ -175,10 +175,11 @@ class Solver:
             with suppress(ControllerLost):
                 again = _with_time_left(submit, loop.time() - started)
                 outcome = await self._controller.solve(again)
-                if isinstance(outcome, Result) or loop.time() > give_up_at:
+                if isinstance(outcome, Result):
                     return outcome
-                left = max(0.0, give_up_at - loop.time())
-                await asyncio.sleep(min(outcome.retry_after_s, left))
+                if loop.time() + outcome.retry_after_s >= give_up_at:
+                    return outcome
+                await asyncio.sleep(outcome.retry_after_s)
         raise unavailable("the controller was lost in the middle of the stream")
 
     async def _await_controller(self, give_up_at: float) -> None:
