@@ -1,10 +1,12 @@
 """The queue of one service: whose branches start next. Tenants share it, an order ranks programs.
 
-Between tenants: start-time fair queueing (Goyal et al. 1996). A tenant's virtual time is the tokens
-it was granted over its weight, and the tenant that is least far goes first. One that begins to wait
-starts no earlier than the virtual time of whoever was first when tokens were last granted, so that
-idleness earns no credit; and what was granted while nobody waited is no debt. Within a tenant: the
-program with the smallest key.
+Between tenants: weighted fair queueing. A tenant's virtual time is the tokens it was granted over
+its weight, and the tenant that is least far goes first (start-time fair queueing, Goyal et al.
+1996). One that begins to wait starts no earlier than the queue's own virtual time, so that idleness
+earns no credit; and what was granted while nobody waited is no debt. The queue's virtual time
+advances with service, by tokens over the total weight that waits, and is never behind the first
+tenant (WF2Q+, Bennett and Zhang 1997): were it only that of the first, tenants that are ever new
+would keep all others from being served. Within a tenant: the program with the smallest key.
 """
 
 from __future__ import annotations
@@ -19,24 +21,23 @@ _TenantEntry = tuple[float, int, "_Tenant"]
 
 
 class _Waiting:
-    """A program in the queue. Its entry is None while it is set aside."""
+    """A program in the queue. Entries of its tenant's heap other than its own are stale."""
 
-    __slots__ = ("branches", "entry", "id", "key", "parked", "tenant")
+    __slots__ = ("branches", "entry", "id", "key", "tenant")
 
     def __init__(self, program_id: str, tenant: _Tenant, key: Key, branches: int) -> None:
         self.id = program_id
         self.tenant = tenant
         self.key = key
         self.branches = branches
-        self.parked = False
         self.entry: _HeapEntry | None = None
 
 
 class _Tenant:
-    """Attributes: floor: virtual time at which it began to wait. active: programs not set aside.
-    members: all its programs here."""
+    """Attributes: floor: virtual time at which it began to wait. programs: how many it has here.
+    entry: its rank; None: it does not wait, because it has no programs or is held."""
 
-    __slots__ = ("active", "entry", "floor", "heap", "members", "name", "virtual", "weight")
+    __slots__ = ("entry", "floor", "heap", "name", "programs", "virtual", "weight")
 
     def __init__(self, name: str, weight: float, virtual: float) -> None:
         self.name = name
@@ -44,8 +45,7 @@ class _Tenant:
         self.virtual = virtual
         self.floor = virtual
         self.heap: list[_HeapEntry] = []
-        self.active = 0
-        self.members = 0
+        self.programs = 0
         self.entry: _TenantEntry | None = None
 
 
@@ -54,14 +54,16 @@ class Queue:
 
     Gangs: once a branch of a program has started, the program stays at the head until as many have
     as waited then, whatever happens to keys and shares meanwhile. What waits beyond them queues
-    again: nobody holds the head for ever. Who is set aside (`skip`, `park`) gives the head up, and
-    a tenant all of whose programs are set aside does not wait.
+    again: nobody has the head for ever. A tenant that is held (`hold`) gives the head up.
 
-    Bounds: of two tenants that wait all the time, what was granted over the weight differs by no
-    more than one wave of each over its weight, as long as nothing is charged but waves. A tenant
-    that begins to wait goes next after at most one wave of every other; if it is ahead by d units
-    of virtual time, after at most d times the other's weight in tokens, and one wave, of every
-    other. Within a tenant the order gives the bound (`Order.overtaken_within_s`).
+    Bounds, in tokens of waves, as long as nothing is charged but waves: of two tenants that wait
+    all the time, what was granted over the weight differs by no more than one wave of each over its
+    weight. A tenant that is ahead of the queue's virtual time by d (0 for one that begins to wait
+    and owes nothing; after being served, at most its wave over its weight) goes next after at most
+    2·W·(d + l) and one wave, whoever else comes: W is the most that all waiting tenants weigh
+    meanwhile, l the largest wave over its tenant's weight. For N tenants of equal weight and waves
+    of one equal lease: within 4N + 1 grants. Within a tenant the order gives the bound
+    (`Order.overtaken_within_s`).
     """
 
     def __init__(self, weight: Callable[[str], float]) -> None:
@@ -74,13 +76,20 @@ class Queue:
         self._now = 0.0
         self._furthest = 0.0
         self._sweep_at = 64
-        self._skipped: list[_Waiting] = []
-        self._held: _Waiting | None = None
+        self._waiting_weight = 0.0
+        self._active = 0
+        self._held: set[str] = set()
+        self._gang: _Waiting | None = None
         self._wave = 0
 
     def __len__(self) -> int:
-        """Programs that wait, those set aside included."""
+        """Programs that wait, those of held tenants included."""
         return len(self._programs)
+
+    @property
+    def active(self) -> int:
+        """Programs that wait for room: those whose tenant is not held."""
+        return self._active
 
     def __contains__(self, program_id: str) -> bool:
         return program_id in self._programs
@@ -88,7 +97,7 @@ class Queue:
     def put(self, program_id: str, tenant: str, key: Key, branches: int = 1) -> None:
         """So many branches of a program wait, and this is its place; 0: it leaves.
 
-        A program that is here already keeps its tenant, and stays set aside if it is.
+        A program that is here already keeps its tenant.
         """
         if branches <= 0:
             self.remove(program_id)
@@ -97,28 +106,39 @@ class Queue:
         if waiting is None:
             there = self._tenants.get(tenant) or self._new_tenant(tenant)
             waiting = self._programs[program_id] = _Waiting(program_id, there, key, branches)
-            there.members += 1
-            self._enter(waiting)
+            there.programs += 1
+            self._push(waiting)
+            if tenant not in self._held:
+                self._active += 1
+                self._join(there)
             return
         waiting.branches = branches
-        if self._held is waiting:
+        if self._gang is waiting:
             self._wave = min(self._wave, branches)
         if waiting.key != key:
             waiting.key = key
-            if waiting.entry is not None:
-                self._push(waiting)
+            self._push(waiting)
 
     def remove(self, program_id: str) -> None:
         """Nothing of it waits any longer; unknown ones are fine."""
         waiting = self._programs.pop(program_id, None)
-        if waiting is not None:
-            self._set_aside(waiting)
-            waiting.tenant.members -= 1
+        if waiting is None:
+            return
+        if self._gang is waiting:
+            self._gang = None
+        tenant = waiting.tenant
+        waiting.entry = None
+        tenant.programs -= 1
+        if tenant.name not in self._held:
+            self._active -= 1
+        if not tenant.programs:
+            self._part(tenant)
+            tenant.heap.clear()
 
     def head(self) -> str | None:
-        """Who goes next; None: nobody, or all are set aside."""
-        if self._held is not None:
-            return self._held.id
+        """Who goes next; None: nobody waits, or all tenants are held."""
+        if self._gang is not None:
+            return self._gang.id
         tenant = self._first_tenant()
         if tenant is None:
             return None
@@ -128,17 +148,22 @@ class Queue:
         return heap[0][3].id
 
     def take(self, program_id: str, tokens: float) -> None:
-        """A branch of it starts, and its tenant is granted the tokens of its lease."""
+        """A branch of the head starts, and its tenant is granted the tokens of its lease."""
         waiting = self._programs[program_id]
-        if self._held is not waiting:
-            self._held, self._wave = waiting, waiting.branches
+        tenant = waiting.tenant
+        if self._gang is not waiting:
+            self._gang, self._wave = waiting, waiting.branches
         self._wave -= 1
         waiting.branches -= 1
-        self._charge(waiting.tenant, tokens)
+        self._charge(tenant, tokens)
+        # No further than who was served: else it would run away from those who wait when others
+        # leave, or give back much of their leases, and who begins to wait would go after all that.
+        advanced = self._now + tokens / max(self._waiting_weight, tenant.weight)
+        self._now = max(self._now, min(advanced, tenant.virtual))
         if not waiting.branches:
             self.remove(program_id)
         elif not self._wave:
-            self._held = None
+            self._gang = None
 
     def charge(self, tenant: str, tokens: float) -> None:
         """Grant a tenant tokens beyond the first lease of a branch; negative: it gives some back.
@@ -149,40 +174,43 @@ class Queue:
         if there is not None or tokens > 0:
             self._charge(there or self._new_tenant(tenant), tokens)
 
-    def skip(self, program_id: str) -> None:
-        """Let others go first until `restart`: its own limits hold it back, not lack of room."""
-        waiting = self._programs[program_id]
-        self._set_aside(waiting)
-        self._skipped.append(waiting)
+    def hold(self, tenant: str) -> None:
+        """Set a tenant's programs aside, those that come later too, until `release`.
 
-    def restart(self) -> None:
-        """A new pass begins: who was skipped queues again."""
-        skipped, self._skipped = self._skipped, []
-        for waiting in skipped:
-            here = self._programs.get(waiting.id) is waiting
-            if here and not waiting.parked and waiting.entry is None:
-                self._enter(waiting)
+        Its own limits hold it back, not lack of room: it does not wait meanwhile.
+        """
+        if tenant in self._held:
+            return
+        self._held.add(tenant)
+        there = self._tenants.get(tenant)
+        if there is not None:
+            self._active -= there.programs
+            self._part(there)
+            if self._gang is not None and self._gang.tenant is there:
+                self._gang = None
 
-    def park(self, program_id: str) -> None:
-        """Set it aside until `unpark`."""
-        waiting = self._programs[program_id]
-        waiting.parked = True
-        self._set_aside(waiting)
+    def release(self, tenant: str) -> None:
+        """Its programs queue again by their keys; fine for one that is not held."""
+        if tenant not in self._held:
+            return
+        self._held.remove(tenant)
+        there = self._tenants.get(tenant)
+        if there is not None and there.programs:
+            self._active += there.programs
+            self._join(there)
 
-    def unpark(self, program_id: str) -> None:
-        """It queues again by its key; fine for one that is not here, or not parked."""
-        waiting = self._programs.get(program_id)
-        if waiting is not None and waiting.parked:
-            waiting.parked = False
-            self._enter(waiting)
-
-    def _enter(self, waiting: _Waiting) -> None:
-        tenant = waiting.tenant
-        if not tenant.active:
+    def _join(self, tenant: _Tenant) -> None:
+        """It waits from now on, if it does not yet."""
+        if tenant.entry is None:
             tenant.virtual = tenant.floor = max(tenant.virtual, self._now)
+            self._waiting_weight += tenant.weight
             self._rank(tenant)
-        tenant.active += 1
-        self._push(waiting)
+
+    def _part(self, tenant: _Tenant) -> None:
+        """It waits no longer."""
+        if tenant.entry is not None:
+            tenant.entry = None
+            self._waiting_weight -= tenant.weight
 
     def _push(self, waiting: _Waiting) -> None:
         """Add an entry; the one before, if any, is stale from now on."""
@@ -190,20 +218,9 @@ class Queue:
         self._entries += 1
         waiting.entry = (key[0], key[1], self._entries, waiting)
         heapq.heappush(tenant.heap, waiting.entry)
-        if len(tenant.heap) > 64 + 2 * tenant.active:
+        if len(tenant.heap) > 64 + 2 * tenant.programs:
             tenant.heap = [entry for entry in tenant.heap if entry[3].entry is entry]
             heapq.heapify(tenant.heap)
-
-    def _set_aside(self, waiting: _Waiting) -> None:
-        if self._held is waiting:
-            self._held = None
-        if waiting.entry is None:
-            return
-        waiting.entry = None
-        waiting.tenant.active -= 1
-        if not waiting.tenant.active:
-            waiting.tenant.entry = None
-            waiting.tenant.heap.clear()
 
     def _first_tenant(self) -> _Tenant | None:
         ranks = self._waiting_tenants
@@ -232,14 +249,14 @@ class Queue:
     def _charge(self, tenant: _Tenant, tokens: float) -> None:
         if tokens < 0:
             tenant.virtual += tokens / tenant.weight
-            if tenant.active:
+            if tenant.entry is not None:
                 tenant.virtual = max(tenant.virtual, tenant.floor)
                 self._rank(tenant)
             return
         first = self._first_tenant()
         if first is not None:
             self._now = max(self._now, first.virtual)
-        if not tenant.active:
+        if tenant.entry is None:
             tenant.virtual = max(tenant.virtual, self._now)
         tenant.virtual += tokens / tenant.weight
         self._furthest = max(self._furthest, tenant.virtual)
@@ -254,7 +271,7 @@ class Queue:
             self._tenants = {
                 key: there
                 for key, there in self._tenants.items()
-                if there.members or there.virtual > self._now
+                if there.programs or there.virtual > self._now
             }
             self._sweep_at = 64 + 2 * len(self._tenants)
         tenant = self._tenants[name] = _Tenant(name, self._weight(name), 0.0)
