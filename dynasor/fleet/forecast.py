@@ -117,6 +117,8 @@ class Forecast:
         else:
             share.runs.add(run)
             if key < self._entries[share.owner].key:
+                # The prompt stays for longer: then it may meet the peak of the others.
+                self._bound += share.prompt
                 self._charge(share.owner, -share.prompt)
                 share.owner = run
                 zero -= share.prompt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dynasor.fleet.forecast import Forecast
@@ -86,6 +86,7 @@ def test_time_alone_changes_no_forecast_while_it_holds(running: list[Sequence], 
     assert there.peak(steps) == simulated(grown)
 
 
+@example([Sequence("q", 0, 0), Sequence("q", 0, 0), Sequence("p", 0, 2)], [(0, 0), (0, 2)])
 @given(sequences, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=12))
 def test_ends_and_other_expectations(
     running: list[Sequence], changes: list[tuple[int, int]]
