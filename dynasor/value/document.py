@@ -21,7 +21,7 @@ Amount = Annotated[float, msgspec.Meta(ge=0)]
 class _Program(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """`Summary`."""
 
-    votes: tuple[Positive, ...]
+    votes: list[Positive]
     abstained: Natural
     cap: Natural
 
@@ -42,7 +42,7 @@ class _Loss(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """`Loss`."""
 
     cap: Natural
-    changed: tuple[Annotated[int, msgspec.Meta(ge=0, le=1)], ...]
+    changed: list[Annotated[int, msgspec.Meta(ge=0, le=1)]]
 
 
 class _Family(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,9 +92,9 @@ def _family(family: Family, counts: Counts) -> _Family:
         counts.units,
         counts.tokens,
         moments.longest,
-        [_Program(*program) for program in counts.of_votes],
+        [_Program(list(votes), *rest) for votes, *rest in counts.of_votes],
         [_Tally(*key[0], key[1], *tally) for key, tally in sorted(moments.tallies.items())],
-        [_Loss(*loss) for loss in moments.losses],
+        [_Loss(loss.cap, list(loss.changed)) for loss in moments.losses],
     )
 
 
@@ -105,12 +105,12 @@ def _counts(family: _Family) -> Counts:
     for place, program in enumerate(family.programs):
         if any(a < b for a, b in zip(program.votes, program.votes[1:], strict=False)):
             raise ValueError(f"value models: votes of programs[{place}] must descend")
-        counts.of_votes.append(Summary(program.votes, program.abstained, program.cap))
+        counts.of_votes.append(Summary(tuple(program.votes), program.abstained, program.cap))
     for one in family.tallies:
         key = (one.share, one.value, one.evidence), one.units
         counts.of_moments.tallies[key] = Tally(one.moments, one.agreed, one.settled)
     for loss in family.losses:
         if len(loss.changed) != len(TRUSTS):
             raise ValueError(f"value models: losses must be {len(TRUSTS)} numbers, got {loss}")
-        counts.of_moments.losses.append(Loss(loss.cap, loss.changed))
+        counts.of_moments.losses.append(Loss(loss.cap, tuple(loss.changed)))
     return counts
