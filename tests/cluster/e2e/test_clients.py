@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import httpx
 import openai
 import pytest
-import ray
-from ray import serve
 
-from dynasor.query import Query
 from tests.cluster.e2e.conftest import ROOT, Application
 from tests.waiting import until
 
 QUESTION = "Start with 28. Multiply by 2. Add 6. What is the result?"
 
 
-@pytest.fixture(scope="module")
-def driver(application: Application) -> Iterator[None]:
-    ray.init(address="auto", log_to_driver=False)
-    yield
-    ray.shutdown()
+DRIVER = """
+import json, sys, ray
+from ray import serve
+from dynasor.query import Query
+ray.init(address="auto", log_to_driver=False)
+query = Query.model_validate(json.loads(sys.argv[1]))
+solution = serve.get_app_handle("dynasor").solve.remote(query).result(timeout_s=60)
+program = solution.program.model_dump(mode="json")
+print(json.dumps({"content": solution.content, "program": program}))
+"""
 
 
 def test_broken_json_is_refused(application: Application) -> None:
@@ -38,21 +40,24 @@ def test_unknown_paths_are_refused_in_the_same_form(application: Application) ->
     assert reply.status_code == 404 and "message" in reply.json()["error"]
 
 
-def test_the_python_handle_gives_the_same_program(driver: None, client: openai.OpenAI) -> None:
+def test_the_python_handle_gives_the_same_program(
+    application: Application, client: openai.OpenAI
+) -> None:
     program = {"algorithm": "self_consistency", "max_branches": 8, "policy": "even"}
-    handle = serve.get_app_handle("dynasor")
-    query = Query(messages=[{"role": "user", "content": QUESTION}], program=program)  # type: ignore[arg-type, list-item]
-    solution = handle.solve.remote(query).result(timeout_s=60)
-    assert solution.program.answer == "62"
-    assert len(solution.program.branches) == 8
-    assert "62" in solution.content
+    query = {"messages": [{"role": "user", "content": QUESTION}], "program": program}
+    command = [sys.executable, "-c", DRIVER, json.dumps(query)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    solution = json.loads(said.splitlines()[-1])
+    assert solution["program"]["answer"] == "62"
+    assert len(solution["program"]["branches"]) == 8
+    assert "62" in solution["content"]
     reply = client.chat.completions.create(
         model="abacus",
         messages=[{"role": "user", "content": QUESTION}],
         extra_body={"program": program},
     )
     over_http = reply.model_extra["program"]  # type: ignore[index]
-    assert set(over_http) == set(solution.program.model_dump())
+    assert set(over_http) == set(solution["program"])
 
 
 def test_asking_on_the_command_line(application: Application) -> None:
