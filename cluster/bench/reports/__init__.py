@@ -1,0 +1,1 @@
+"""What a benchmark found, as one JSON document and one HTML page."""
