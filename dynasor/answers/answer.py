@@ -29,7 +29,8 @@ class Answer:
 
 
 def found_in(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> Found | None:
-    """Return the answer in a chain's text, None if there is none or it is empty or overlong.
+    """Return the answer in a chain's text, None if there is none or it is overlong or says nothing
+    (marks alone, such as an empty fence).
 
     ``complete`` is False for a chain that was cut: what stands in its middle is no answer.
     """
@@ -38,7 +39,9 @@ def found_in(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> 
     else:
         written = READINGS[kind].find(text, complete=complete)
         found = Found(kind, written) if written else None
-    return found if found and len(found.text) <= READINGS[found.kind].longest else None
+    if found is None or len(found.text) > READINGS[found.kind].longest:
+        return None
+    return found if READINGS[found.kind].rough(found.text) else None
 
 
 def readable(text: str, *, complete: bool = True, kind: AnswerKind = "auto") -> str | None:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dynasor.answers import answer_of, readable
@@ -21,6 +21,7 @@ TEXTS = st.text(st.characters()) | st.lists(PIECES | st.text(max_size=4)).map(""
 
 
 @settings(max_examples=200, deadline=None)
+@example("\\boxed``````", "auto", False)
 @given(TEXTS, KINDS, st.booleans())
 def test_any_text_has_an_answer_of_any_kind_or_none(
     text: str, kind: AnswerKind, complete: bool
