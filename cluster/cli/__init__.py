@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     # Here, so that importing this package costs nothing.
     from cluster.cli.ask import add_parser as add_ask
+    from cluster.cli.bench import add_parser as add_bench
     from cluster.cli.down import add_parser as add_down
     from cluster.cli.replay import add_parser as add_replay
     from cluster.cli.status import add_parser as add_status
@@ -56,4 +57,5 @@ def _parser() -> argparse.ArgumentParser:
     add_status(commands)
     add_down(commands)
     add_replay(commands)
+    add_bench(commands)
     return parser
