@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -12,12 +12,20 @@ from dynasor.fleet.settings import AdmissionSettings, BalanceSettings
 from dynasor.policies import POLICIES, Policy
 from dynasor.queue.settings import QueueSettings
 
+PlacementPolicy = Literal["completion", "round_robin"]
+
 
 class PlacementSettings(BaseModel):
-    """Cost model of placement: what a token costs where. Measure on the engine at hand; only the
-    ratio of the two matters."""
+    """Which replica a branch runs on, and the cost model of that: what a token costs where. Measure
+    on the engine at hand; only the ratio of the two costs matters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: PlacementPolicy = Field(
+        "completion",
+        description="completion: where it is expected to end first; round_robin: in turn, to "
+        "compare with",
+    )
 
     prefill_s_per_token: float = Field(
         2e-4, gt=0, le=1, description="time to prefill one prompt token that is not cached"

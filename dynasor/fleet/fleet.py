@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dynasor.branch import Branch
+from dynasor.fleet import placements
 from dynasor.fleet.admission import Admission
 from dynasor.fleet.balance import Balancer
 from dynasor.fleet.caches import Caches
 from dynasor.fleet.commands import command, seed_of
 from dynasor.fleet.homes import Homes
-from dynasor.fleet.placement import Choice, Context, Placement
+from dynasor.fleet.placement import Choice, Context
 from dynasor.fleet.replica import Replica, Run
 from dynasor.fleet.roster import Roster
 from dynasor.messages import Close, Command, Extend, Load, ReplicaInfo, Reset, Stop
@@ -33,7 +34,7 @@ class Fleet:
         self._settings = settings
         self._due_below = settings.renew_at * settings.lease_tokens
         self._admission = Admission(settings.placement.admission)
-        self._placement = Placement(settings.placement, self._admission)
+        self._placement = placements.build(settings.placement, self._admission)
         self._balancer = Balancer(settings.placement)
         self._caches = Caches(settings.placement.prefix_blocks)
         self._roster = Roster(settings.replica_timeout_s)

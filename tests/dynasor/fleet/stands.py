@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dynasor.branch import Branch
+from dynasor.fleet import placements
 from dynasor.fleet.admission import Admission
-from dynasor.fleet.placement import Choice, Context, Placement
+from dynasor.fleet.placement import Choice, Context
 from dynasor.fleet.prefix import PrefixIndex, block_hashes
 from dynasor.fleet.replica import Replica, Run
 from dynasor.fleet.roster import Roster
@@ -57,7 +58,7 @@ class Stand:
         self.roster = Roster(5.0)
         self.prefixes = PrefixIndex()
         self.admission = Admission(self.settings.admission)
-        self.placement = Placement(self.settings, self.admission)
+        self.placement = placements.build(self.settings, self.admission)
         self._runs = 0
 
     def attach(
