@@ -1,7 +1,9 @@
 # make env    the environment, in .venv (override: VENV=…)
 # make serve  the application on this machine: two vLLM engines on the CPU, bundled model
 # make stop   end what `make serve` started
-# make test   all tests, unit and end-to-end
+# make test   all tests, unit and end-to-end, but the slow ones
+# make test-slow    every benchmark at its smoke size, as tests
+# make bench-smoke  every benchmark at its smoke size, into .run/bench/smoke-*
 # make lint   ruff and mypy
 # make lock   resolve requirements-cpu.lock anew
 
@@ -9,7 +11,9 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 
-.PHONY: env serve stop test unit lint lock
+BENCHES := batch online overhead scale fidelity
+
+.PHONY: env serve stop test test-slow unit bench-smoke lint lock
 
 env: $(VENV)/.ready
 
@@ -33,10 +37,17 @@ stop: env
 	$(BIN)/dynasor down
 
 test: env
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not slow"
+
+test-slow: env
+	$(BIN)/pytest -m slow
 
 unit: env
-	$(BIN)/pytest -m "not cluster"
+	$(BIN)/pytest -m "not cluster and not slow"
+
+bench-smoke: env
+	set -e; for bench in $(BENCHES); do \
+	  $(BIN)/dynasor bench $$bench --smoke --out .run/bench/smoke-$$bench; done
 
 lint: env
 	$(BIN)/ruff check .
