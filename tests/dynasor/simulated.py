@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from dynasor.answers.answer import Answer
+from dynasor.fleet.settings import AdmissionSettings
 from dynasor.inputs import Submit
-from dynasor.messages import Command, End, Open, Rate, ReplicaInfo, Report, Start
+from dynasor.messages import (
+    Close,
+    Command,
+    End,
+    Extend,
+    Open,
+    Rate,
+    ReplicaInfo,
+    Report,
+    RunReport,
+    Start,
+    Stop,
+)
 
 CACHED = 7
 """What every run reports as found in the prefix cache."""
@@ -84,6 +98,13 @@ class SimRun:
     def key(self) -> tuple[str, int]:
         return self.start.program, self.start.branch
 
+    def generate(self, chain: Chain, tokens: int) -> int:
+        """Get up to so many tokens further; returns how many it got."""
+        before, most = self.total, min(chain.length, self.lease, self.start.max_tokens)
+        self.total = max(before, min(before + tokens, most))
+        self.end = self.end_of(chain)
+        return self.total - before
+
     def end_of(self, chain: Chain) -> End | None:
         """How it ends with the tokens it has, if it does."""
         done, start = self.total >= chain.length, self.start
@@ -128,6 +149,52 @@ class SimReplica:
     @property
     def live(self) -> list[SimRun]:
         return [run for run in self.runs.values() if run.end is None]
+
+    @property
+    def most_runs(self) -> int:
+        """Its slots, and what may wait there to follow at once."""
+        slots = self.info.slots
+        return slots + math.ceil(slots * AdmissionSettings().max_extra_share)
+
+    def carry_out(self, command: Command) -> None:
+        """Do as told."""
+        match command:
+            case Open(program, prompt):
+                assert program not in self.opened, "opened twice"
+                assert prompt, "opened without a prompt"
+                self.opened[program] = command
+            case Start(run_id, program):
+                assert program in self.opened, "a start of a program that was not opened"
+                assert len(self.live) < self.most_runs, "more runs than it is to hold"
+                done = len(command.generated)
+                self.runs[run_id] = SimRun(command, command.lease, done, done)
+            case Rate(run_id, program):
+                assert program in self.opened, "a rating of a program that was not opened"
+                self.runs[run_id] = SimRun(as_start(command), 0, 0, 0, rate=True)
+            case Extend(run_id, lease):
+                run = self.runs.get(run_id)
+                if run is not None:
+                    assert run.lease < lease <= run.start.max_tokens, "a lease only grows"
+                    run.lease = lease
+            case Stop(run_id):
+                run = self.runs.get(run_id)
+                if run is not None and run.end is None:
+                    run.end = End("stopped", cached_tokens=CACHED)
+            case Close(program):
+                assert program in self.opened, "closed, but not open"
+                del self.opened[program]
+
+    def gather(self) -> Report:
+        """Everything since the last report."""
+        news = []
+        for run_id, run in list(self.runs.items()):
+            if run.total > run.reported or run.end is not None:
+                tokens = tokens_of(*run.key, run.reported, run.total)
+                news.append(RunReport(run_id, run.reported, tokens, run.end))
+                run.reported = run.total
+            if run.end is not None:
+                del self.runs[run_id]
+        return Report(tuple(news))
 
     def reset(self) -> None:
         """Drop everything; it attaches again when it can."""

@@ -7,25 +7,19 @@ The world asserts what a replica may rely on; a core that breaks it fails the te
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from dynasor.core import Core
-from dynasor.fleet.settings import AdmissionSettings
 from dynasor.inputs import Input, Learned, Submit
 from dynasor.journal import Entry, encode
 from dynasor.messages import (
-    Close,
     Command,
-    End,
     Extend,
-    Open,
     Rate,
     Report,
     Reset,
-    RunReport,
     Start,
     Stop,
 )
@@ -34,11 +28,9 @@ from dynasor.result import Progress, Result
 from dynasor.settings import CoreSettings
 from dynasor.step import Step
 from tests.dynasor.simulated import (
-    CACHED,
     Placed,
     Script,
     SimReplica,
-    SimRun,
     answering,
     as_start,
     info,
@@ -150,18 +142,19 @@ class World:
         self._hear(replica)
         commands, replica.inbox = replica.inbox, []
         for command in commands:
-            self._carry_out(replica, command)
+            replica.carry_out(command)
 
     def generate(self, replica_id: str = "a", tokens: int = CHUNK) -> None:
         """Every run of a replica gets up to so many tokens further."""
         replica = self.replicas[replica_id]
         for run in replica.live:
-            self._generate(replica, run, tokens)
+            chain = self._script(*run.key)
+            self.generated[run.start.program] += run.generate(chain, tokens)
 
     def report(self, replica_id: str = "a", times: int = 1) -> None:
         """A replica sends its news, if it has any (``times`` above 1: they arrive again)."""
         replica = self.replicas[replica_id]
-        report = self._gather(replica)
+        report = replica.gather()
         if report.runs and replica.holding:
             replica.held.append(report)
         elif report.runs:
@@ -300,7 +293,7 @@ class World:
         attachment = 0
         if replica is not None:
             assert self.known(replica), "a start on a replica that is lost"
-            assert len(replica.open) < _most_runs(replica), "more runs than the engine is to hold"
+            assert len(replica.open) < replica.most_runs, "more runs than the engine is to hold"
             length = len(owner.prompt) + len(start.prefix) + start.max_tokens
             assert length <= replica.info.max_model_len, "more than the context holds"
             replica.open.add(start.run)
@@ -338,52 +331,6 @@ class World:
         self.take(self.core.heard(replica.id, self.now))
         assert known == (replica.attachment > 0)
 
-    def _carry_out(self, replica: SimReplica, command: Command) -> None:
-        match command:
-            case Open(program, prompt):
-                assert program not in replica.opened, "opened twice"
-                assert prompt, "opened without a prompt"
-                replica.opened[program] = command
-            case Start(run_id, program):
-                assert program in replica.opened, "a start of a program that was not opened"
-                assert len(replica.live) < _most_runs(replica), "more runs than it is to hold"
-                done = len(command.generated)
-                replica.runs[run_id] = SimRun(command, command.lease, done, done)
-            case Rate(run_id, program):
-                assert program in replica.opened, "a rating of a program that was not opened"
-                replica.runs[run_id] = SimRun(as_start(command), 0, 0, 0, rate=True)
-            case Extend(run_id, lease):
-                run = replica.runs.get(run_id)
-                if run is not None:
-                    assert run.lease < lease <= run.start.max_tokens, "a lease only grows"
-                    run.lease = lease
-            case Stop(run_id):
-                run = replica.runs.get(run_id)
-                if run is not None and run.end is None:
-                    run.end = End("stopped", cached_tokens=CACHED)
-            case Close(program):
-                assert program in replica.opened, "closed, but not open"
-                del replica.opened[program]
-
-    def _generate(self, replica: SimReplica, run: SimRun, tokens: int) -> None:
-        chain, limit = self._script(*run.key), run.start.max_tokens
-        total = max(run.total, min(run.total + tokens, chain.length, run.lease, limit))
-        self.generated[run.start.program] += total - run.total
-        run.total = total
-        run.end = run.end_of(chain)
-
-    def _gather(self, replica: SimReplica) -> Report:
-        """Everything since the last report."""
-        news = []
-        for run_id, run in list(replica.runs.items()):
-            if run.total > run.reported or run.end is not None:
-                tokens = tokens_of(*run.key, run.reported, run.total)
-                news.append(RunReport(run_id, run.reported, tokens, run.end))
-                run.reported = run.total
-            if run.end is not None:
-                del replica.runs[run_id]
-        return Report(tuple(news))
-
     def _send(self, replica: SimReplica, report: Report) -> None:
         """A report reaches the core; noted first is what it has to make of it."""
         known = self.known(replica)
@@ -402,8 +349,3 @@ class World:
                     replica.open.discard(news.run)
         self.take(self.core.report(replica.id, report, self.now))
         assert known == (replica.attachment > 0)
-
-
-def _most_runs(replica: SimReplica) -> int:
-    """Its slots, and what may wait there to follow at once."""
-    return replica.info.slots + math.ceil(replica.info.slots * AdmissionSettings().max_extra_share)
