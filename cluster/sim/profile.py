@@ -20,7 +20,8 @@ class StepCost(_Model):
 
     ``base_s + per_sequence_s * decoding + per_context_token_s * (KV tokens that they read)
     + per_prefill_token_s * (prompt tokens computed) + per_attention_s * (sum over prefills of
-    tokens computed times tokens of context before them, their own half included)``.
+    tokens computed times tokens of context before them, their own half included)
+    + per_start_s * (sequences whose prompts begin to be computed)``.
     """
 
     base_s: float = Field(ge=0, description="of any step")
@@ -30,9 +31,17 @@ class StepCost(_Model):
     per_attention_s: float = Field(
         0.0, ge=0, description="per pair of a prompt token and one it attends to"
     )
+    per_start_s: float = Field(
+        0.0, ge=0, description="per sequence that begins: to take it in, and to let it go again"
+    )
 
     def step_s(
-        self, decoding: int, context_tokens: int, prefill_tokens: int = 0, attended: float = 0.0
+        self,
+        decoding: int,
+        context_tokens: int,
+        prefill_tokens: int = 0,
+        attended: float = 0.0,
+        started: int = 0,
     ) -> float:
         """Time of one step.
 
@@ -41,6 +50,7 @@ class StepCost(_Model):
             context_tokens: of all their contexts together.
             prefill_tokens: prompt tokens that are computed.
             attended: pairs of one of these and a token that it attends to.
+            started: sequences of which the first such token is computed.
         """
         return (
             self.base_s
@@ -48,6 +58,7 @@ class StepCost(_Model):
             + self.per_context_token_s * context_tokens
             + self.per_prefill_token_s * prefill_tokens
             + self.per_attention_s * attended
+            + self.per_start_s * started
         )
 
     def steps_s(self, steps: int, decoding: int, context_tokens: int) -> float:
