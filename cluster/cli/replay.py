@@ -4,11 +4,9 @@ answered."""
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import sys
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from dynasor.replay.study import Row, Terms, Trial
 
 SEEDS = 20
-GZIP_MAGIC = b"\x1f\x8b"
 COLUMNS = "{:<24} {:>9} {:>7} {:>8} {:>15} {:>9} {:>8} {:>7}"
 HEADER = ("file", "questions", "full", "policy", "points lost", "disagree", "tokens", "rounds")
 
@@ -139,18 +136,12 @@ def _trials(task: Task) -> list[Trial]:
 
 
 def _read(path: Path) -> list[Question]:
-    from dynasor.replay.recording import parse
+    from cluster.workload.files import read_recording
 
     try:
-        data = path.read_bytes()
-        if data.startswith(GZIP_MAGIC):
-            data = gzip.decompress(data)
-        return parse(data.splitlines())
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CliError(f"{path}: {reason}") from None
+        return read_recording(path)
     except ValueError as error:
-        raise CliError(f"{path}: {error}") from None
+        raise CliError(str(error)) from None
 
 
 def _policy(name: str, params: dict[str, Any]) -> Policy:

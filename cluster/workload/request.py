@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+PREFIX_BLOCK_TOKENS = 512
+"""Tokens of a prompt that one of ``Request.prefix_ids`` stands for, as in Mooncake's traces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -19,6 +22,11 @@ class Request:
         tenant: whose it is; "": nobody's in particular.
         deadline_s: within which it should be answered, from its arrival; None: nothing is asked.
         seed: of everything random about it.
+        input_tokens: of its prompt, where the arrivals bring lengths of their own; None: its
+            question's ``prompt_tokens``.
+        prefix_ids: one for each block of ``PREFIX_BLOCK_TOKENS`` tokens of that prompt, the last of
+            which may be shorter. Prompts that begin with the same ids begin with the same tokens;
+            empty: its question's prompt, equal for all requests with that question.
     """
 
     number: int
@@ -29,3 +37,16 @@ class Request:
     tenant: str = ""
     deadline_s: float | None = None
     seed: int = 0
+    input_tokens: int | None = None
+    prefix_ids: tuple[int, ...] = ()
+
+    def asked(self, policy: str | dict[str, Any] | None = None) -> dict[str, Any]:
+        """The program object of a request under a policy: its tenant and deadline are in it."""
+        program = dict(self.program)
+        if policy is not None:
+            program["policy"] = policy
+        if self.tenant:
+            program["tenant"] = self.tenant
+        if self.deadline_s is not None:
+            program["deadline_s"] = self.deadline_s
+        return program

@@ -37,7 +37,8 @@ class TestRecording:
             '{"id": 1, "dataset": "d", "model": "m", "gold": "5", '
             '"samples": [{"answer": null, "tokens": 3, "correct": 0}]}'
         )
-        assert parse([line, "", line]) == [Question((Sample(None, 3, False),), "m")] * 2
+        one = Question((Sample(None, 3, False),), "m", id="1", dataset="d", gold="5")
+        assert parse([line, "", line]) == [one] * 2
 
     def test_orders_are_random_and_repeatable(self) -> None:
         one = question("abcdefgh")
