@@ -11,7 +11,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cluster.workload.arrival_files import ArrivalTrace, read_arrivals
+from cluster.workload.arrival_files import read_arrivals
+from cluster.workload.arrival_trace import ArrivalTrace
 from cluster.workload.paths import RelativePath
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -22,11 +22,11 @@ class Request:
         tenant: whose it is; "": nobody's in particular.
         deadline_s: within which it should be answered, from its arrival; None: nothing is asked.
         seed: of everything random about it.
-        input_tokens: of its prompt, where the arrivals bring lengths of their own; None: its
-            question's ``prompt_tokens``.
-        prefix_ids: one for each block of ``PREFIX_BLOCK_TOKENS`` tokens of that prompt, the last of
-            which may be shorter. Prompts that begin with the same ids begin with the same tokens;
-            empty: its question's prompt, equal for all requests with that question.
+        input_tokens: of its prompt, where the arrivals bring lengths of their own; None: the prompt
+            is its question's, ``prompt_tokens`` long, and the same in all requests with it.
+        prefix_ids: what a prompt with ``input_tokens`` shares: one id for each block of
+            ``PREFIX_BLOCK_TOKENS`` tokens, the last of which may be shorter. Prompts that begin
+            with the same ids begin with the same tokens. Empty: it shares nothing.
     """
 
     number: int
