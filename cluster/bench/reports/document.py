@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from cluster.workload.served import Served
 
@@ -12,7 +18,8 @@ SCHEMA = 1
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON has no nan: it becomes a string, which is read back as a number.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class Measure(_Model):
@@ -84,3 +91,8 @@ class Document(_Model):
     measures: tuple[Measure, ...] = ()
     runs: tuple[Run, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _with_version(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The schema's version is also there where defaults are left out."""
+        return {"schema_version": self.schema_version, **handler(self)}
