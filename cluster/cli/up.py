@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,17 +79,37 @@ def run(args: argparse.Namespace) -> int:
     if engines(config):
         print(f"already running at {config.url}")
         return 0
+    with _waiting(config) as show:
+        took_s = bring_up(config, server, args.timeout, show)
+    print(f"ready after {took_s:.0f} s: {config.url}/v1  (log: {server.log})")
+    print(f"\nTry:\n  {_curl(config)}\n  {_ask(config)}\nStop it: {_command('down')}")
+    return 0
+
+
+def bring_up(
+    config: Config, server: Server, timeout_s: float, show: Callable[[float], None]
+) -> float:
+    """Start the cluster of a config and wait until all its engines are ready.
+
+    Args:
+        timeout_s: it has until then.
+        show: is told, again and again, for how many seconds it has been starting.
+
+    Returns:
+        How many seconds it took.
+
+    Raises:
+        CliError: it did not come up; nothing is left running then.
+    """
     _check_free(config, server)
     started = time.monotonic()
     process = _start(config, server)
     try:
-        _wait(config, server, process, args.timeout)
+        _wait(config, server, process, timeout_s, show)
     except BaseException:
         server.stop(STOP_TIMEOUT_S)
         raise
-    print(f"ready after {time.monotonic() - started:.0f} s: {config.url}/v1  (log: {server.log})")
-    print(f"\nTry:\n  {_curl(config)}\n  {_ask(config)}\nStop it: {_command('down')}")
-    return 0
+    return time.monotonic() - started
 
 
 def engines(config: Config) -> int:
@@ -126,24 +146,27 @@ def _start(config: Config, server: Server) -> subprocess.Popen[bytes]:
 
 
 def _wait(
-    config: Config, server: Server, process: subprocess.Popen[bytes], timeout_s: float
+    config: Config,
+    server: Server,
+    process: subprocess.Popen[bytes],
+    timeout_s: float,
+    show: Callable[[float], None],
 ) -> None:
     started = time.monotonic()
-    with _waiting(config) as show:
-        while (ready := engines(config)) < config.engines:
-            try:
-                status = process.wait(POLL_S)
-                raise CliError(_failed(server, f"it ended with status {status}"))
-            except subprocess.TimeoutExpired:
-                elapsed = time.monotonic() - started
-            if elapsed > timeout_s:
-                short = f"{ready} of {config.engines} engines are ready"
-                raise CliError(_failed(server, f"after {timeout_s:g} s {short}"))
-            show(elapsed)
+    while (ready := engines(config)) < config.engines:
+        try:
+            status = process.wait(POLL_S)
+            raise CliError(_failed(server, f"it ended with status {status}"))
+        except subprocess.TimeoutExpired:
+            elapsed = time.monotonic() - started
+        if elapsed > timeout_s:
+            short = f"{ready} of {config.engines} engines are ready"
+            raise CliError(_failed(server, f"after {timeout_s:g} s {short}"))
+        show(elapsed)
 
 
 @contextmanager
-def _waiting(config: Config) -> Iterator[Any]:
+def _waiting(config: Config) -> Iterator[Callable[[float], None]]:
     """Gives a function that shows how long it takes, in seconds."""
     said = f"starting {config.path}"
     if sys.stdout.isatty():

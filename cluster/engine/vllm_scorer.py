@@ -13,9 +13,9 @@ from vllm.exceptions import VLLMClientError
 from vllm.pooling_params import PoolingParams
 
 from cluster.engine import vllm_load
+from cluster.engine.arguments import shared_arguments
 from cluster.engine.generation import RefusedByEngine, Scores
 from cluster.engine.load import Gauge
-from cluster.engine.vllm_engine import shared_arguments
 from cluster.models import model_path
 from cluster.settings import RewardSettings
 from dynasor.messages import ReplicaInfo
