@@ -77,6 +77,11 @@ class Branch:
         return self.item.scorer if isinstance(self.item, Score) else GENERATE
 
     @property
+    def parent(self) -> int | None:
+        """Branch that it goes on from or judges; None: the prompt."""
+        return self.item.target if isinstance(self.item, Score) else self.item.parent
+
+    @property
     def waiting(self) -> bool:
         return self.finish is None and self.run is None
 
@@ -163,6 +168,9 @@ class Branch:
             runs=self.runs,
             scores=end.scores,
             message=end.message,
+            parent=self.parent,
+            injected=self.injected,
+            log_probability=self.measured.log_probability if self.measured else None,
         )
 
     def view(self) -> BranchView:

@@ -28,6 +28,9 @@ class BranchResult(msgspec.Struct, frozen=True, gc=False):
         cached_tokens: prompt tokens found in a prefix cache, all its runs.
         replica: where it last ran.
         runs: how often it was placed; above 1 after a lost replica or an ended lease.
+        parent: branch that it goes on from or judges; None: the prompt.
+        injected: how many tokens of the prefix, the last ones, were injected.
+        log_probability: see `dynasor.work.Measured`; None: not measured.
     """
 
     branch: int
@@ -42,6 +45,14 @@ class BranchResult(msgspec.Struct, frozen=True, gc=False):
     runs: int
     scores: tuple[float, ...] = ()
     message: str = ""
+    parent: int | None = None
+    injected: int = 0
+    log_probability: float | None = None
+
+    @property
+    def at(self) -> int:
+        """Tokens of its chain before it, without those injected for it."""
+        return len(self.prefix) - self.injected
 
 
 class TokenCount(msgspec.Struct, frozen=True, gc=False):

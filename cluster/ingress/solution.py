@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -73,13 +74,23 @@ class VoteInfo(_Plain):
 
 class BranchInfo(_Plain):
     """A branch: why it ended, what it cost and said, how it was judged, where it ran, how often it
-    was placed."""
+    was placed.
+
+    Attributes:
+        parent: branch that it goes on from or judges; None: the prompt.
+        at: tokens of its chain before it, without those injected for it.
+        confidence: mean probability of its tokens, exp of the mean logarithm of the most probable
+            token's at each place; None: not measured.
+    """
 
     branch: int
     kind: BranchKind
+    parent: int | None
+    at: int
     finish: Finish | None
     tokens: int
     answer: str | None
+    confidence: float | None
     scores: tuple[float, ...]
     replica: str | None
     runs: int
@@ -212,10 +223,18 @@ def _branch_info(branch: BranchResult) -> BranchInfo:
     return BranchInfo(
         branch=branch.branch,
         kind=branch.kind,
+        parent=branch.parent,
+        at=branch.at,
         finish=branch.finish,
         tokens=len(branch.tokens),
         answer=None if branch.answer is None else branch.answer.text,
+        confidence=_probability(branch.log_probability),
         scores=branch.scores,
         replica=branch.replica,
         runs=branch.runs,
     )
+
+
+def _probability(log_probability: float | None) -> float | None:
+    # Rounding may put the logarithm above 0.
+    return None if log_probability is None else math.exp(min(0.0, log_probability))

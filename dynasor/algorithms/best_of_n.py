@@ -14,7 +14,7 @@ from dynasor.algorithms.optscale import attainment
 from dynasor.algorithms.rewards import Aggregate, RewardedBallot, Scorer, Vote, aggregate
 from dynasor.certaindex import Certaindex
 from dynasor.registry import Params
-from dynasor.work import Event, Finished, Generate, Score, Started, WorkItem
+from dynasor.work import Event, Finished, Generate, Measure, Score, Started, WorkItem
 
 
 class BestOfNParams(Params):
@@ -36,6 +36,9 @@ class BestOfNParams(Params):
         0.95, gt=0.0, lt=1.0, description="chance to reach the target with which sampling may end"
     )
     scorer: Scorer = "reward"
+    probability: bool = Field(
+        False, description="also measure how probable the chains were, which changes no vote"
+    )
 
 
 class BestOfNState(msgspec.Struct):
@@ -81,7 +84,9 @@ class BestOfN(Algorithm[BestOfNParams, BestOfNState]):
             Score(params.max_branches + chain, chain, params.scorer, steps)
             for chain in state.unscored
         ]
-        items += [Generate(branch) for branch in range(state.started, params.max_branches)]
+        measure = Measure(probability=True) if params.probability else None
+        waiting = range(state.started, params.max_branches)
+        items += [Generate(branch, measure=measure) for branch in waiting]
         return iter(items)
 
     def observe(self, event: Event) -> None:

@@ -39,6 +39,9 @@ class ChainOfThoughtParams(ProbingParams):
     probe_temperature: float | None = Field(
         None, ge=0.0, le=2.0, description="temperature of the probes; None: the query's"
     )
+    probability: bool = Field(
+        False, description="also measure how probable the probes were, which changes nothing"
+    )
     window: int = Field(3, ge=1, le=256, description="newest probes that are compared")
     agreement: float = Field(
         1.0,
@@ -60,7 +63,10 @@ class ChainOfThought(ProbedChain[ChainOfThoughtParams]):
     source = "Dynasor-CoT, Fu et al. 2024, arXiv 2412.20993"
     Params = ChainOfThoughtParams
     signal = "agreement"
-    probe_measure = Measure(hedges=True)
+
+    @property
+    def probe_measure(self) -> Measure:
+        return Measure(hedges=True, probability=self.params.probability)
 
     @property
     def chain_measure(self) -> Measure | None:

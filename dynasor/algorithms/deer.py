@@ -35,7 +35,10 @@ class Deer(ProbedChain[DeerParams]):
     source = "DEER, Yang et al. 2025, arXiv 2504.15895"
     Params = DeerParams
     signal = "confidence"
-    probe_measure = Measure(probability=True)
+
+    @property
+    def probe_measure(self) -> Measure:
+        return Measure(probability=True)
 
     @property
     def chain_measure(self) -> Measure:

@@ -62,7 +62,11 @@ class ProbedChain(Algorithm[P, ProbingState]):
     size = "max_thinking_tokens"
     signal: ClassVar[str]
     """What the certaindex of the probes is called."""
-    probe_measure: ClassVar[Measure]
+
+    @property
+    @abstractmethod
+    def probe_measure(self) -> Measure:
+        """What is measured of the probes."""
 
     @property
     @abstractmethod

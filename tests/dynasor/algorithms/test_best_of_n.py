@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynasor.algorithms.best_of_n import BestOfN, BestOfNParams
 from dynasor.policies import POLICIES
-from dynasor.work import Finished, Generate, Score, Started
+from dynasor.work import Finished, Generate, Measure, Score, Started
 from tests.dynasor.algorithms.reward_world import (
     World,
     answer,
@@ -115,6 +115,10 @@ class TestBestOfN:
         algorithm.observe(Finished(0, "stop"))
         assert list(algorithm.demand()) == [Score(2, 0, "checks.judge"), Generate(1)]
         assert algorithm.scorer == "checks.judge"
+
+    def test_measures_how_probable_chains_are_if_it_is_told_to(self) -> None:
+        (chain,) = make(max_branches=1, probability=True).demand()
+        assert chain == Generate(0, measure=Measure(probability=True))
 
     def test_the_vote_is_won_by_the_sum_or_by_the_best(self) -> None:
         chains = [("1", 0.5), ("2", 0.7), ("1", 0.6)]

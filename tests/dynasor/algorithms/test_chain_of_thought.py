@@ -143,6 +143,11 @@ class TestItsProbes:
             measure=Measure(hedges=True),
         )
 
+    def test_are_measured_more_closely_if_that_is_asked_for(self) -> None:
+        play = begun(probability=True)
+        play.grow(64)
+        assert play.accept().measure == Measure(hedges=True, probability=True)
+
     def test_come_once_for_each_multiple(self) -> None:
         play = begun(probe_every=10)
         play.grow(9)

@@ -273,3 +273,5 @@ def test_what_injected_text_a_probe_reads_alone(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(probe, Start) and probe.alone and not chain.alone
     assert probe.prefix == (*result.branches[0].tokens[:4], *INJECTIONS["probe"])
     assert probe.max_tokens == 5 and result.tokens.probe == 5
+    told = {branch.branch: (branch.parent, branch.at) for branch in result.branches}
+    assert told == {0: (None, 0), 1: (0, 4)}
