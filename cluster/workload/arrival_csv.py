@@ -40,8 +40,17 @@ def _from_date(cells: pd.Series[str]) -> pd.Series[float]:
 
 FORMATS = (
     _Columns("TIMESTAMP", _from_date, "a date and time", "ContextTokens", "GeneratedTokens"),
-    _Columns("timestamp", _from_ms, "milliseconds", "input_length", "output_length", "hash_ids"),
-    _Columns("arrival_s", _number, "seconds", "input_tokens", "output_tokens", "hash_ids"),
+    _Columns(
+        "timestamp",
+        _from_ms,
+        "a number of milliseconds",
+        "input_length",
+        "output_length",
+        "hash_ids",
+    ),
+    _Columns(
+        "arrival_s", _number, "a number of seconds", "input_tokens", "output_tokens", "hash_ids"
+    ),
 )
 
 
@@ -87,7 +96,7 @@ def _format(header: Sequence[str]) -> _Columns:
         if known.time in header:
             return known
     if len(header) == 1 and header[0]:
-        return _Columns("seconds" if _is_number(header[0]) else header[0], _number, "seconds")
+        return _Columns("seconds" if _is_number(header[0]) else header[0], _number, "a number")
     times = ", ".join(known.time for known in FORMATS)
     raise ValueError(f"line 1: needs a column {times}, one column only, or lines of JSON")
 
