@@ -32,7 +32,7 @@ def drawn(**parameters: Any) -> list[Question]:
     return list(Parametric(**{"chains": 0, "steps": 0, **parameters}).read())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(models)
 def test_they_are_recordings_like_any_other(model: Parametric) -> None:
     questions = list(model.read())
@@ -45,7 +45,7 @@ def test_they_are_recordings_like_any_other(model: Parametric) -> None:
             assert said.correct == (said.answer == question.gold)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(models)
 def test_a_question_depends_on_the_parameters_and_its_place_only(model: Parametric) -> None:
     assert model.read()[2] == list(DrawnQuestions(model))[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from cluster.workload.workload import Workload, read_workload
 from dynasor.query import parse_program
 from dynasor.replay.recording import Question, Sample
 
+README = Path(__file__).parents[3] / "traces/README.md"
 VOTE = {"algorithm": "self_consistency", "max_branches": 16}
 DOCUMENT: dict[str, Any] = {
     "questions": "small.jsonl",
@@ -133,6 +135,12 @@ class TestDeadlines:
 
 
 class TestFiles:
+    def test_the_documented_workload_is_one(self, tmp_path: Path) -> None:
+        (block,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), flags=re.DOTALL)
+        path = tmp_path / "documented.yaml"
+        path.write_text(block)
+        assert [kind.name for kind in read_workload(path).kinds] == ["vote", "search"]
+
     def test_paths_are_relative_to_the_file(self, tmp_path: Path, monkeypatch: Any) -> None:
         path = written(tmp_path)
         monkeypatch.chdir("/")
