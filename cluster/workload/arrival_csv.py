@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,23 +17,23 @@ class _Columns(NamedTuple):
     """A CSV format: its columns, and how its time becomes seconds (nan: it is none)."""
 
     time: str
-    seconds: Callable[[pd.Series[str]], pd.Series[float]]
+    seconds: Callable[[pd.Series[Any]], pd.Series[float]]
     wanted: str
     input: str = ""
     output: str = ""
     ids: str = ""
 
 
-def _number(cells: pd.Series[str]) -> pd.Series[float]:
+def _number(cells: pd.Series[Any]) -> pd.Series[float]:
     numbers = pd.to_numeric(cells, errors="coerce").astype(float)
     return numbers.where(np.isfinite(numbers))
 
 
-def _from_ms(cells: pd.Series[str]) -> pd.Series[float]:
+def _from_ms(cells: pd.Series[Any]) -> pd.Series[float]:
     return _number(cells) / 1000
 
 
-def _from_date(cells: pd.Series[str]) -> pd.Series[float]:
+def _from_date(cells: pd.Series[Any]) -> pd.Series[float]:
     dates = pd.to_datetime(cells, format="ISO8601", utc=True, errors="coerce")
     return (dates - dates.min()).dt.total_seconds()
 
@@ -66,7 +66,8 @@ def parse_csv(text: str) -> ArrivalTrace:
     try:
         frame = pd.read_csv(
             io.StringIO(text),
-            dtype=str,
+            dtype={columns.ids: str},
+            low_memory=False,
             keep_default_na=False,
             skip_blank_lines=False,
             skipinitialspace=True,
@@ -104,7 +105,7 @@ def _format(header: Sequence[str]) -> _Columns:
 def _checked(
     frame: pd.DataFrame,
     column: str,
-    read: Callable[[pd.Series[str]], pd.Series[float]],
+    read: Callable[[pd.Series[Any]], pd.Series[float]],
     wanted: str,
 ) -> NDArray[np.float64]:
     """The column's values. Raises ValueError: one is none; names its line and column."""
@@ -117,7 +118,7 @@ def _checked(
     return np.asarray(values, np.float64)
 
 
-def _whole(cells: pd.Series[str]) -> pd.Series[float]:
+def _whole(cells: pd.Series[Any]) -> pd.Series[float]:
     numbers = _number(cells)
     return numbers.where((numbers >= 0) & (numbers % 1 == 0))
 
