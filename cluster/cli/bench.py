@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-BENCHES: tuple[str, ...] = ()
+BENCHES: tuple[str, ...] = ("cluster.bench.reports.compare",)
 """Modules of the subcommands, one a line, each with ``add_parser(subcommands)`` and
 ``run(args) -> int``. They are imported for every `dynasor` command's help: what is slow to import
 (ray, vllm, numpy, matplotlib) they import when they run."""

@@ -45,6 +45,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
     "text.color": INK,
@@ -124,8 +125,11 @@ def log_scale(panel: Axes, which: Literal["x", "y"], values: Iterable[float]) ->
     above = [value for value in values if 0 < value < math.inf]
     if above and max(above) > 3 * min(above):
         panel.set(**{f"{which}scale": "log"})
-        wide = max(above) > 300 * min(above)
-        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+        decades = math.log10(max(above) / min(above))
+        steps = (
+            (1.0,) if decades > 2.5 else (1.0, 2.0, 5.0) if decades > 1 else (1, 1.5, 2, 3, 5, 7)
+        )
+        axis.set_major_locator(LogLocator(subs=steps))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -147,6 +151,8 @@ def svg(made: Figure, name: str) -> str:
     text = re.sub(r"\bid=\"", f'id="{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r"xlink:href=\"#", f'href="#{name}-', text)
+    text = re.sub(r"font-family: [^;\"]*; ", "", text)
+    text = re.sub(r"\n\s*", "\n", text)
     text = re.sub(r"\sxmlns(?::xlink)?=\"[^\"]*\"", "", text)
     for i, colour in enumerate(SERIES):
         text = text.replace(colour, f"var(--c{i})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -34,6 +33,7 @@ def page(document: Document) -> str:
     }
     return environment.get_template(TEMPLATE).render(
         document=document,
+        settings=tables.flat(document.settings),
         colours=colours,
         light=SERIES,
         dark=SERIES_DARK,
@@ -59,14 +59,3 @@ def _sections(document: Document) -> Iterator[tuple[str, list[Plot]]]:
 
 def _systems(document: Document) -> list[str]:
     return [run.system for run in document.runs]
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dots between the names."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found

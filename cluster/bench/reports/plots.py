@@ -69,7 +69,11 @@ def pareto(found: Sequence[Figures], looks: Looks) -> Iterator[Plot]:
             )
     points = [(one.tokens.value, one.accuracy.value) for one in known]
     front = [points[i] for i in pareto_front(points)]
-    panel.plot(*zip(*front, strict=True), color=INK, linewidth=1, label="Pareto front", zorder=1)
+    tokens, accuracy = zip(*front, strict=True)
+    panel.plot(
+        tokens, accuracy, color=INK, linewidth=0.9, marker="o", markersize=10,
+        markerfacecolor="none", zorder=1,
+    )  # fmt: skip
     log_scale(panel, "x", [tokens for tokens, _ in points])
     percent(panel.yaxis)
     panel.set(xlabel="tokens per answered query", ylabel="share answered right")
@@ -79,7 +83,7 @@ def pareto(found: Sequence[Figures], looks: Looks) -> Iterator[Plot]:
         "Mean tokens of the answered queries, everything counted, against the share of all queries "
         "that were answered right; up and left is better. "
         + ("Numbers at points: the load. " if several else "")
-        + "Intervals are 95%. The line: what nothing else beats in both.",
+        + "Intervals are 95%. Rings and their line: the Pareto front, which nothing beats in both.",
         svg(made, "pareto"),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cluster.bench.reports.document import Measure
 from cluster.bench.reports.figures import Against, Figures
@@ -96,6 +97,17 @@ def spread(interval: Interval, pattern: str) -> str:
         return "-"
     value, low, high = (format(number, pattern) for number in interval)
     return f"{value} ({low} to {high})"
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dots between the names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _points(share: Interval) -> Interval:
