@@ -13,18 +13,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import NamedTuple, Protocol
 
+from cluster.sim.text import Text
+
 
 class Writer(Protocol):
     """A running sequence, as the cache sees it."""
 
     @property
-    def context(self) -> tuple[int, ...]: ...
+    def text(self) -> Text: ...
 
     def written(self, clock: int) -> int:
-        """Its tokens in the cache in the step that begins at this clock."""
-
-    def tokens(self, start: int, stop: int) -> tuple[int, ...]:
-        """Its tokens from one position to another."""
+        """Its tokens in the cache once the step that begins at this clock is over."""
 
 
 class Extent:
@@ -38,43 +37,32 @@ class Extent:
         children: extents after it by the tokens of their first block; mostly one.
         unkeyed: others after it, whose first block may not be full yet.
         writer: the running sequence that adds to it; None: it is as it stays.
-        tokens: of its blocks, from position ``offset`` on; a writer knows them itself.
+        key: tokens of its first block, if it is found by them.
+        text: its tokens, and perhaps others around them.
     """
 
     __slots__ = (
-        "blocks", "children", "key", "offset", "parent", "start", "tokens", "unkeyed", "users",
-        "writer",
+        "blocks", "children", "key", "parent", "start", "text", "unkeyed", "users", "writer"
     )  # fmt: skip
 
-    def __init__(self, parent: Extent | None, start: int, writer: Writer | None = None) -> None:
+    def __init__(
+        self, parent: Extent | None, start: int, text: Text, writer: Writer | None = None
+    ) -> None:
         self.parent = parent
         self.start = start
+        self.text = text
         self.writer = writer
         self.blocks = 0
         self.users = 0
         self.children: dict[tuple[int, ...], list[Extent]] = {}
         self.unkeyed: dict[Extent, None] = {}
         self.key: tuple[int, ...] | None = None
-        self.tokens: tuple[int, ...] = ()
-        self.offset = 0
 
     def visible(self, clock: int, block_size: int) -> int:
         """Full blocks that others can find in the step that begins at this clock."""
         if self.writer is None:
             return self.blocks
         return self.writer.written(clock) // block_size - self.start
-
-    def span(self, start: int, stop: int) -> tuple[int, ...]:
-        """Its tokens between two positions of the sequence."""
-        if self.writer is not None:
-            return self.writer.tokens(start, stop)
-        return self.tokens[start - self.offset : stop - self.offset]
-
-    def is_of(self, tokens: tuple[int, ...]) -> bool:
-        """Whether these very tokens are its own; quick, and may say no of equal ones."""
-        if self.writer is not None:
-            return self.writer.context is tokens
-        return self.tokens is tokens and self.offset == 0
 
 
 class Hit(NamedTuple):
@@ -106,7 +94,7 @@ class KVCache:
         self.held = 0
         self._resting = 0
         self._oldest: OrderedDict[Extent, None] = OrderedDict()
-        self._root = Extent(None, 0)
+        self._root = Extent(None, 0, Text(0, (), (), -1))
         self._root.users = 1
 
     @property
@@ -156,7 +144,7 @@ class KVCache:
     def begin(self, hit: Hit, writer: Writer) -> Extent:
         """A sequence runs: it holds what was found, and has an extent of its own after it."""
         parent = hit.extent if hit.part is None else self._split(hit.part, hit.part_blocks)
-        own = Extent(parent, hit.blocks, writer)
+        own = Extent(parent, hit.blocks, writer.text, writer)
         own.users = 1
         parent.unkeyed[own] = None
         self._hold(parent)
@@ -189,8 +177,7 @@ class KVCache:
         self.held -= -(-written // size) - own.start - full
         own.blocks = full
         if full:
-            own.offset = own.start * size
-            own.tokens = own.writer.tokens(own.offset, own.offset + full * size)
+            own.text = own.text.cut(own.start * size, (own.start + full) * size)
             own.writer = None
             self._drop(own)
         else:
@@ -203,16 +190,16 @@ class KVCache:
         for child in [c for c in extent.unkeyed if c.visible(clock, size) > 0]:
             del extent.unkeyed[child]
             first = child.start * size
-            child.key = child.span(first, first + size)
+            child.key = child.text.read(first, first + size)
             extent.children.setdefault(child.key, []).append(child)
 
     def _common(self, child: Extent, tokens: tuple[int, ...], found: int, blocks: int) -> int:
         """How many of so many blocks, the first of which are equal, are."""
-        if child.is_of(tokens):
+        if child.text.given is tokens:
             return blocks
         size = self.block_size
         start, stop = found * size, (found + blocks) * size
-        ours, theirs = child.span(start, stop), tokens[start:stop]
+        ours, theirs = child.text.read(start, stop), tokens[start:stop]
         if ours == theirs:
             return blocks
         equal, unequal = 1, blocks
@@ -228,17 +215,13 @@ class KVCache:
         """Make its first blocks an extent of their own, before the rest of it."""
         parent, size = extent.parent, self.block_size
         assert parent is not None and extent.key is not None
-        head = Extent(parent, extent.start)
+        start = extent.start * size
+        text = extent.text.cut(start, start + blocks * size)
+        head = Extent(parent, extent.start, text)
         head.blocks, head.key = blocks, extent.key
         head.users = 1 if extent.users else 0
         siblings = parent.children[extent.key]
         siblings[siblings.index(extent)] = head
-        start = extent.start * size
-        stop = start + blocks * size
-        if extent.writer is not None and start == 0 and stop <= len(extent.writer.context):
-            head.tokens = extent.writer.context
-        else:
-            head.tokens, head.offset = extent.span(start, stop), start
         if extent.writer is None:
             extent.blocks -= blocks
         extent.parent, extent.key = head, None

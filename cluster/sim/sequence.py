@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from cluster.sim.job import Job
 from cluster.sim.kv import Extent
+from cluster.sim.text import Text
 
 
 @dataclass(slots=True, eq=False)
@@ -16,6 +17,8 @@ class SimSequence:
     has follows from the engine's *clock*, the number of steps that are over.
 
     Attributes:
+        context: what it has to read, before it has generated anything.
+        text: all its tokens, also those that it has not generated yet.
         limit: tokens after which it ends.
         made: tokens that it had generated when it last stopped decoding.
         origin: while it decodes, the clock at which it would have had no token; None: it doesn't.
@@ -30,6 +33,7 @@ class SimSequence:
 
     job: Job
     context: tuple[int, ...] = field(init=False)
+    text: Text = field(init=False)
     limit: int = field(init=False)
     made: int = 0
     origin: int | None = None
@@ -43,6 +47,8 @@ class SimSequence:
 
     def __post_init__(self) -> None:
         self.context = self.job.context
+        # Token ids are not negative.
+        self.text = Text(0, self.context, self.job.writes, -1 - self.job.id)
         self.limit = self.job.limit
 
     def generated(self, clock: int) -> int:
@@ -58,17 +64,8 @@ class SimSequence:
             return self.computed
         return len(self.context) + clock - self.origin
 
-    def tokens(self, start: int, stop: int) -> tuple[int, ...]:
-        """Its tokens from one position to another, generated ones included."""
-        size = len(self.context)
-        if stop <= size:
-            return self.context[start:stop]
-        first = max(start - size, 0)
-        generated = tuple(self.job.writes[first : stop - size])
-        # Token ids are not negative: what nobody knows equals nothing but itself.
-        unknown = stop - size - first - len(generated)
-        return self.context[start:] + generated + (-1 - self.job.id,) * unknown
-
     def to_read(self) -> tuple[int, ...]:
         """What it has to read before it generates its next token."""
-        return self.tokens(0, len(self.context) + self.made) if self.made else self.context
+        if not self.made:
+            return self.context
+        return self.text.read(0, len(self.context) + self.made)
