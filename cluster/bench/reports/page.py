@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from cluster.bench.reports import tables
 from cluster.bench.reports.canvas import SERIES, SERIES_DARK, Plot, looks, style
 from cluster.bench.reports.document import Document
-from cluster.bench.reports.figures import figures
+from cluster.bench.reports.figures import Figures, figures
 from cluster.bench.reports.plots import curves, latencies, pareto
 from cluster.bench.reports.timelines import lanes, timelines
 
@@ -37,16 +37,16 @@ def page(document: Document) -> str:
         colours=colours,
         light=SERIES,
         dark=SERIES_DARK,
-        sections=list(_sections(document)),
+        sections=list(_sections(document, found)),
         header=tables.HEADER,
         rows=[(one.system, tables.cells(one)) for one in found],
         legend=tables.LEGEND,
     )
 
 
-def _sections(document: Document) -> Iterator[tuple[str, list[Plot]]]:
+def _sections(document: Document, found: Sequence[Figures]) -> Iterator[tuple[str, list[Plot]]]:
     """Headings with their plots."""
-    found, drawn = figures(document.runs), looks(_systems(document))
+    drawn = looks(_systems(document))
     with style():
         sections = {
             "Accuracy and tokens": list(pareto(found, drawn)),
