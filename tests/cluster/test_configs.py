@@ -16,7 +16,8 @@ from ray.serve.schema import ServeDeploySchema
 from cluster.app import app, engine_resources
 from cluster.settings import EngineSettings, Settings
 
-CONFIGS = sorted((Path(__file__).parents[2] / "serve_configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "serve_configs"
+CONFIGS = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.startswith("sim_"))
 
 
 def load(path: Path) -> ServeDeploySchema:
