@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     from cluster.cli.bench import add_parser as add_bench
     from cluster.cli.down import add_parser as add_down
     from cluster.cli.replay import add_parser as add_replay
+    from cluster.cli.simulate import add_parser as add_simulate
     from cluster.cli.status import add_parser as add_status
     from cluster.cli.up import add_parser as add_up
 
@@ -58,4 +59,5 @@ def _parser() -> argparse.ArgumentParser:
     add_down(commands)
     add_replay(commands)
     add_bench(commands)
+    add_simulate(commands)
     return parser

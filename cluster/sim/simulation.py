@@ -98,7 +98,7 @@ def with_deadlines(scenario: Scenario) -> Scenario:
         workload = scenario.workload.model_copy(update={"kinds": (kind,), "deadline": None})
         quiet = scenario.simulation.model_copy(update={"faults": ()})
         alone = scenario.model_copy(update={"workload": workload, "simulation": quiet})
-        taken_s = []
+        taken_s: list[float] = []
         for request in islice(workload.requests(), ALONE_QUERIES):
             world = World(alone, system, iter([replace(request, at_s=0.0)]))
             world.run(lambda *_: None)
