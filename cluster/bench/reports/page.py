@@ -12,6 +12,7 @@ from cluster.bench.reports.canvas import SERIES, SERIES_DARK, Plot, looks, style
 from cluster.bench.reports.document import Document
 from cluster.bench.reports.figures import Figures, figures
 from cluster.bench.reports.plots import curves, latencies, pareto
+from cluster.bench.reports.sweeps import sweeps
 from cluster.bench.reports.timelines import lanes, timelines
 
 TEMPLATE = "page.html.j2"
@@ -50,7 +51,7 @@ def _sections(document: Document, found: Sequence[Figures]) -> Iterator[tuple[st
     with style():
         sections = {
             "Accuracy and tokens": list(pareto(found, drawn)),
-            "Against load": list(curves(found, drawn)),
+            "Against load": list(curves(found, drawn)) or list(sweeps(document, drawn)),
             "Latency": list(latencies(document.runs, drawn)),
             "Over time": [*timelines(document.runs, drawn), *lanes(document.runs)],
         }

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.bench.reports.canvas import SERIES, looks, style
-from cluster.bench.reports.document import Run
+from cluster.bench.reports.document import Document, Measure, Run
 from cluster.bench.reports.figures import figures
 from cluster.bench.reports.plots import MOST_LOADS, curves, latencies, pareto_front
+from cluster.bench.reports.sweeps import Place, place, sweeps
 from cluster.bench.reports.timelines import MOST_INSTANTS, lanes, shares, timelines
 from tests.cluster.bench.reports.made_up import served
 
@@ -87,3 +88,28 @@ def test_timelines_are_of_the_highest_load_that_most_systems_have() -> None:
     with style():
         (plot,) = timelines(runs, looks(["a", "b"]))
     assert plot.title == "Over time at rate 2"
+
+
+def test_the_varied_number_is_found_in_a_measures_name() -> None:
+    systems = ["ours", "peer"]
+    assert place("overhead/64/p50/ours", systems) == Place("p50", "ours", 64)
+    assert place("online/peer/1.5/in_time", systems) == Place("in_time", "peer", 1.5)
+    assert place("overhead/64/p50_ratio/ours:peer", systems) == Place("p50_ratio ours:peer", "", 64)
+    assert place("online/ours/in_time", systems) is None
+    assert place("online/ours/1.5/8/in_time", systems) is None
+
+
+def test_measures_are_drawn_where_there_are_no_queries() -> None:
+    measures = tuple(
+        Measure(name=f"overhead/{n}/{figure}/ours", value=n, low=n - 1, high=n + 1, unit="ms")
+        for figure in ("p50", "p99")
+        for n in (1, 8, 64)
+    )
+    alone = Measure(name="overhead/64/ratio/ours:peer", value=2, low=1, high=3)
+    runs = tuple(Run(system="ours", load={"concurrency": n}) for n in (1, 8, 64))
+    made = Document(
+        bench="overhead", command="", started="", measures=(*measures, alone), runs=runs
+    )
+    with style():
+        titles = [plot.title for plot in sweeps(made, looks(["ours"]))]
+    assert titles == ["p50 against concurrency", "p99 against concurrency"]
