@@ -60,7 +60,7 @@ class SimEngine:
         # A stretch: steps in a row that compute the same, without an event between them.
         self._start = 0.0
         self._steps = 0
-        self._cut = False
+        self._is_cut = False
         self._end: float | None = None
 
     def submit(self, job: Job, now: float) -> None:
@@ -82,7 +82,12 @@ class SimEngine:
         if not self._steps:
             self._begin(now)
         elif scheduler.waiting == 1 and not scheduler.full:
-            self._let_in(now)
+            self._align(now)
+            if now == self._start:
+                scheduler.admit()
+                self._plan()
+            else:
+                self._cut()
 
     def set_limit(self, job_id: int, limit: int, now: float) -> None:
         """A job that has as many tokens already ends with its next one; one that ended stays so.
@@ -107,8 +112,9 @@ class SimEngine:
         self._run(now)
         known = {job: self._sequences[job] for job in job_ids if job in self._sequences}
         if known:
+            self._align(now)
+            self._cut()
             self._aborted |= known
-            self._cut_after(self._steps_over())
 
     def set_speed(self, factor: float, now: float) -> None:
         """What is left of the running step, and all later ones, take ``factor`` times their cost.
@@ -130,9 +136,10 @@ class SimEngine:
     def next_at(self) -> float | None:
         """No job ends before this; None: nothing runs. Advance to it, and ask again.
 
-        Often the next end itself, but it may be the end of a step at which no job ends.
+        Often the next end itself, but it may be the end of a step at which no job ends. The present
+        if something has ended that `advance` has not given yet.
         """
-        return self._end
+        return self._now if self._done else self._end
 
     def advance(self, now: float) -> list[Done]:
         """Run until ``now``, and give what has ended since the last call, in order.
@@ -193,34 +200,29 @@ class SimEngine:
 
     def _begin(self, at: float) -> None:
         self._start = at
-        self._cut = False
+        self._is_cut = False
         self._scheduler.begin_step()
         self._plan()
 
     def _plan(self) -> None:
         """The stretch goes on until something ends, blocks run out, or where it was cut."""
         steps = self._scheduler.steps_alike()
-        self._steps = min(steps, self._steps) if self._cut else steps
+        self._steps = min(steps, self._steps) if self._is_cut else steps
         self._end = self._over_at(self._steps) if self._steps else None
 
-    def _let_in(self, now: float) -> None:
-        """Something came while there is a slot: it begins with the next step."""
-        if now == self._start:
-            self._scheduler.admit()
-            self._plan()
-            return
+    def _align(self, now: float) -> None:
+        """If a step begins now, begin a stretch with it."""
         over = self._steps_over()
         if over and self._over_at(over) == now:
             self._finish(over, now)
-        else:
-            self._cut_after(over)
 
-    def _cut_after(self, over: int) -> None:
-        """End the stretch with the step that runs, after so many."""
+    def _cut(self) -> None:
+        """End the stretch with the step that runs now."""
+        over = self._steps_over()
         if over + 1 < self._steps:
             self._steps = over + 1
             self._end = self._over_at(self._steps)
-        self._cut = True
+        self._is_cut = True
 
     def _over_at(self, steps: int) -> float:
         """When so many steps of the stretch are over."""

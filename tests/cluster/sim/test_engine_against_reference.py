@@ -77,9 +77,10 @@ acts = st.one_of(
 moments = st.lists(
     st.tuples(
         st.one_of(st.none(), st.integers(1, 64).map(lambda ticks: ticks * TICK)),
-        st.lists(acts, max_size=6),
+        st.lists(acts, max_size=5),
     ),
-    max_size=25,
+    min_size=5,
+    max_size=30,
 )
 
 
@@ -146,7 +147,7 @@ class Pair:
         assert 0 <= self.fast.load.kv_used <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     cost=costs,
     slots=st.integers(1, 6),
