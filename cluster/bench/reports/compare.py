@@ -20,6 +20,10 @@ HEADLINES = {
     "machine": "other machine",
     "settings": "other settings",
 }
+UNCLEAR = (
+    "unclear: it differs, but has neither repeats nor an interval, so that its noise is not known; "
+    "or it is not a number, or not of the same unit."
+)
 NO_REGRESSION, REGRESSION, WRONG_USE = 0, 1, 2
 
 
@@ -120,6 +124,8 @@ def as_text(before: Document, after: Document, found: Sequence[Change]) -> str:
         header = ("measure", "before", "after", "difference (95%)", "ratio", "p", "verdict")
         lines += ["", markdown_table(header, [_row(one) for one in shown])]
     same = len(found) - len(shown)
+    if any(one.verdict == "unclear" for one in shown):
+        lines += ["", UNCLEAR]
     lines += ["", f"{same} of {len(found)} measures: no change beyond noise."]
     for names, where in ((only_in(before, after), "first"), (only_in(after, before), "second")):
         if names:
@@ -129,11 +135,12 @@ def as_text(before: Document, after: Document, found: Sequence[Change]) -> str:
 
 def _row(one: Change) -> list[str]:
     value, low, high = one.difference
+    interval = f" ({low:+.3g} to {high:+.3g})" if low != high else ""
     return [
         one.name,
         f"{one.before:.4g} {one.unit}".strip(),
         f"{one.after:.4g} {one.unit}".strip(),
-        f"{value:+.3g} ({low:+.3g} to {high:+.3g})",
+        f"{value:+.3g}{interval}",
         f"{one.ratio:.3f}",
         f"{one.p:.2g}",
         one.verdict,
