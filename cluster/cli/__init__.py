@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     from cluster.cli.ask import add_parser as add_ask
     from cluster.cli.bench import add_parser as add_bench
     from cluster.cli.down import add_parser as add_down
+    from cluster.cli.record import add_parser as add_record
     from cluster.cli.replay import add_parser as add_replay
     from cluster.cli.simulate import add_parser as add_simulate
     from cluster.cli.status import add_parser as add_status
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add_up(commands)
     add_status(commands)
     add_down(commands)
+    add_record(commands)
     add_replay(commands)
     add_bench(commands)
     add_simulate(commands)
