@@ -232,6 +232,7 @@ class SimEngine:
         if scheduler.prefill_tokens:
             work += step.per_prefill_token_s * scheduler.prefill_tokens
             work += step.per_attention_s * scheduler.attended
+            work += step.per_start_s * scheduler.started
         return self._start + self._speed * work
 
     def _steps_over(self) -> int:

@@ -26,6 +26,7 @@ class Scheduler:
         preempted: how often a sequence lost its blocks.
         prefill_tokens: that the step computes.
         attended: pairs of one of these and a token that it attends to.
+        started: sequences that it begins.
     """
 
     def __init__(self, slots: int, max_num_batched_tokens: int, cache: KVCache) -> None:
@@ -36,6 +37,7 @@ class Scheduler:
         self.preempted = 0
         self.prefill_tokens = 0
         self.attended = 0.0
+        self.started = 0
         self._slots = slots
         self._max_tokens = max_num_batched_tokens
         self._queue: deque[SimSequence] = deque()
@@ -53,7 +55,7 @@ class Scheduler:
     def begin_step(self) -> None:
         """Decide what the next step computes, and take the blocks for it."""
         self._prefills = []
-        self.prefill_tokens, self.attended = 0, 0.0
+        self.prefill_tokens, self.attended, self.started = 0, 0.0, 0
         self._budget = self._max_tokens - self.batch.count
         self._sealed = False
         needed = self.batch.new_blocks(self.batch.clock, 1)
@@ -93,6 +95,7 @@ class Scheduler:
             sequence.target, sequence.computed = len(tokens), cached
             sequence.extent = self.cache.begin(hit, sequence)
             self._begun += 1
+            self.started += 1
             sequence.order = self._begun
             self.running[sequence.job.id] = sequence
             self._read(sequence)

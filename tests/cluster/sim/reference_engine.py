@@ -219,6 +219,7 @@ class ReferenceEngine:
                 place += 1
                 continue
             break
+        started = 0
         while self.waiting and not preempting and budget:
             if len(self.running) == self.info.slots:
                 break
@@ -231,6 +232,7 @@ class ReferenceEngine:
                 break
             self.waiting.popleft()
             self.running.append(request)
+            started += 1
             self.reading.add(request.job.id)
             for block in found:
                 self.blocks.hold(block)
@@ -242,7 +244,7 @@ class ReferenceEngine:
             attended += tokens * (cached + tokens / 2)
             self.blocks.extend(request, cached + tokens)
             budget -= tokens
-        return self.step.step_s(decoding, context, prefill, attended)
+        return self.step.step_s(decoding, context, prefill, attended, started)
 
     def end_step(self) -> None:
         """Each that has read everything has its next token; some have ended."""

@@ -23,6 +23,7 @@ costs = st.builds(
     per_context_token_s=st.sampled_from([0.0, TICK / 64, TICK / 256]),
     per_prefill_token_s=st.sampled_from([0.0, TICK / 8]),
     per_attention_s=st.sampled_from([0.0, TICK / 256]),
+    per_start_s=st.sampled_from([0.0, TICK / 2]),
 )
 
 
