@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     from cluster.cli.ask import add_parser as add_ask
     from cluster.cli.bench import add_parser as add_bench
     from cluster.cli.down import add_parser as add_down
+    from cluster.cli.profile_engine import add_parser as add_profile_engine
     from cluster.cli.record import add_parser as add_record
     from cluster.cli.replay import add_parser as add_replay
     from cluster.cli.simulate import add_parser as add_simulate
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add_down(commands)
     add_record(commands)
     add_replay(commands)
+    add_profile_engine(commands)
     add_bench(commands)
     add_simulate(commands)
     return parser

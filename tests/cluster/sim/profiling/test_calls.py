@@ -1,0 +1,36 @@
+"""What lies between a caller and the engines is told apart from the engine's own time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.sim.profile import StepCost
+from cluster.sim.profiling.calls import Latencies, call_cost
+
+STEP = StepCost(
+    base_s=2e-3,
+    per_sequence_s=5e-5,
+    per_context_token_s=3e-7,
+    per_prefill_token_s=2e-5,
+    per_attention_s=5e-8,
+    per_start_s=5e-4,
+)
+
+
+def engine_s(prompt: int, tokens: int) -> float:
+    """Of a branch, nothing of whose prompt is cached."""
+    first = STEP.step_s(0, 0, prompt, prompt * (prompt + 1) / 2, 1)
+    return first + STEP.steps_s(tokens - 1, 1, prompt + 1)
+
+
+@given(st.floats(0, 0.05), st.floats(0, 0.05), st.integers(1, 32))
+def test_the_ways_are_found(way, query, prompt):
+    one = engine_s(prompt, 8) + way
+    found = call_cost(STEP, 32, Latencies(query + one, query + 4 * one, prompt, 8, 4))
+    assert found.query_s == pytest.approx(query, abs=1e-9)
+    assert found.command_s + found.report_s == pytest.approx(way, abs=1e-9)
+
+
+def test_no_cost_is_below_zero():
+    found = call_cost(STEP, 32, Latencies(1e-6, 1e-6, 20))
+    assert found.command_s == found.report_s == found.query_s == 0.0
