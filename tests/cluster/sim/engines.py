@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.sim.engine import SimEngine
+from cluster.sim.engine import Done, Job, SimEngine
 from cluster.sim.profile import CallCost, EngineProfile, StepCost
 from dynasor.messages import ReplicaInfo
 
@@ -32,3 +32,18 @@ def engine(
     """An idle engine whose steps take a second unless another cost is given."""
     info = ReplicaInfo(slots, kv_tokens, block_size, max_model_len=kv_tokens)
     return SimEngine(info, PROFILE, step, batched)
+
+
+def job(number: int, tokens: int, limit: int, *, like: int = 0) -> Job:
+    """A prompt of its own, or one like another's, of so many tokens."""
+    first = (like or number) * 1000
+    context = tuple(range(first, first + tokens))
+    return Job(number, context, limit, range(number * 10**6, number * 10**6 + limit))
+
+
+def run(sim: SimEngine) -> list[Done]:
+    """All that ends, when nothing more comes."""
+    done: list[Done] = []
+    while sim.next_at is not None:
+        done += sim.advance(sim.next_at)
+    return done
