@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-BENCHES: tuple[str, ...] = ("cluster.bench.reports.compare",)
+BENCHES: tuple[str, ...] = (
+    "cluster.bench.batch.command",
+    "cluster.bench.fidelity.command",
+    "cluster.bench.online.command",
+    "cluster.bench.overhead.command",
+    "cluster.bench.reports.compare",
+    "cluster.bench.scale",
+)
 """Modules of the subcommands, one a line, each with ``add_parser(subcommands)`` and
 ``run(args) -> int``. They are imported for every `dynasor` command's help: what is slow to import
 (ray, vllm, numpy, matplotlib) they import when they run."""
