@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from cluster.bench.systems import peer_server
@@ -113,6 +115,20 @@ def llm_arguments(variant: Variant) -> dict[str, Any]:
         "ray_actor_options": {"num_cpus": PEER_CPUS},
     }
     return {"llm_configs": [llm], "ingress_deployment_config": ingress}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM, too, ends what is going on as Ctrl-C does: else it would leave servers behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def tell(text: str) -> None:

@@ -1,0 +1,1 @@
+"""`dynasor bench batch`: what each system takes to answer a fixed set of questions."""
