@@ -1,0 +1,1 @@
+"""`dynasor bench fidelity`: the simulator next to the cluster that it simulates."""
