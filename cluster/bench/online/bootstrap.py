@@ -25,8 +25,11 @@ def blocks(n: int, rng: np.random.Generator, resamples: int = RESAMPLES) -> Pick
 
 
 def interval(value: float, drawn: Values) -> Interval:
-    """The estimate with the 95% percentile interval of what was drawn; it lies in there."""
+    """The estimate with the 95% percentile interval of what was drawn; it lies in there. Of draws
+    that say nothing (infinite over infinite) none counts."""
+    drawn = drawn[~np.isnan(drawn)]
     if not len(drawn) or value != value:
         return NOTHING
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    # Not interpolated: what is drawn may be infinite.
+    low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
     return Interval(value, min(float(low), value), max(float(high), value))

@@ -6,18 +6,16 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from cluster.bench.options import above_zero, positive
-from cluster.bench.reports.options import add_options, out_directory
-from cluster.bench.systems.options import Plan, add_system_options, plan
-from cluster.cli.errors import CliError
+from cluster.bench.reports.options import add_options
+from cluster.bench.systems.options import add_system_options
 
 if TYPE_CHECKING:
     from cluster.bench.online.measure import Record, Size
     from cluster.bench.reports.document import Document
     from cluster.bench.reports.environment import Environment
+    from cluster.bench.systems.options import Plan
 
 BENCH = "online"
-INTERRUPTED = 130
-SMOKE_SYSTEMS = ("even", "value")
 SMOKE: dict[str, Any] = {"seconds": 4.0, "capacity_s": 4.0, "alone": 3, "most": 2, "clients": 8}
 
 
@@ -54,30 +52,16 @@ def run(args: argparse.Namespace) -> int:
         CliError: an option can't be used, or a system failed; what was measured is reported first.
     """
     from cluster.bench.online.measure import Record, measure
-    from cluster.bench.reports.environment import environment
-    from cluster.bench.systems.showing import report
-    from cluster.bench.systems.starting import interruptible
+    from cluster.bench.systems.session import compare
 
-    where = environment()
-    directory = out_directory(args, BENCH)
-    if args.smoke:
-        args.systems = [name for name in args.systems if name in SMOKE_SYSTEMS] or args.systems
-    chosen, size, record = plan(args, directory / "systems"), _size(args), Record()
-    status, failure = 0, None
-    try:
-        with interruptible():
-            measure(chosen, size, args.seed, record)
-    except KeyboardInterrupt:
-        record.notes.append("interrupted: what was not complete is left out")
-        status = INTERRUPTED
-    except CliError as error:
-        record.notes.append(f"ended early: {error}")
-        failure = error
-    if record.runs:
-        report(_document(args, chosen, size, record, where), directory)
-    if failure is not None:
-        raise failure
-    return status
+    size, record = _size(args), Record()
+    return compare(
+        args,
+        BENCH,
+        lambda plan: measure(plan, size, args.seed, record),
+        lambda plan, where: _document(args, plan, size, record, where) if record.runs else None,
+        record.notes,
+    )
 
 
 def _size(args: argparse.Namespace) -> Size:

@@ -137,7 +137,8 @@ def base_s(workload: Workload, seed: int, run: Run) -> float:
     places = [request.question for request in islice(workload.requests(seed), len(run.served))]
     answered = [one for one in run.served if one.answered]
     if not answered:
-        raise CliError(f"{run.system} answered no query, alone: {run.served[0].message}")
+        why = "; ".join(sorted({one.message for one in run.served}))
+        raise CliError(f"{run.system} answered no query, alone: {why or 'none was asked'}")
     whole = sum(difficulties.of(places[one.number]) for one in answered)
     return sum(one.latency_s for one in answered) / whole
 

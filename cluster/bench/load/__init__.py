@@ -1,1 +1,0 @@
-"""Open-loop load on a running cluster: `python -m cluster.bench.load`."""
