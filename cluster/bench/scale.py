@@ -33,7 +33,7 @@ QUESTIONS = {
     "questions": 2000, "samples": 32, "chains": 0, "steps": 0, "tokens": 512
 }  # fmt: skip
 PROGRAM = {"algorithm": "self_consistency", "max_branches": 16}
-CONTROLLER = {"lease_tokens": 2048, "max_programs": 1_000_000, "reports_per_s": 400}
+CONTROLLER = {"lease_tokens": 2048, "max_programs": 1_000_000, "reports_per_s": 200}
 REPORT_TOKENS_S = 2.0
 """How long token counts wait for a report: the controller's cost grows with sequences, and with
 how often they are told of."""

@@ -123,23 +123,21 @@ class SimReplica:
                 self._end(run)
 
     def take_report(self, now: float, period_s: float) -> Report | None:
-        """What is to be reported now, if something is: ends as soon as a report may go, growth when
-        it has waited for long enough.
+        """What is to be reported now, if something is: all news, as soon as a report may go if a
+        run has ended, and else when mere growth has waited for long enough.
 
         Args:
             period_s: least time between two reports.
         """
-        grows = now >= self._growth_at
-        if now < self._earliest or not (grows or self._ended):
+        if now < self._earliest or not (self._ended or now >= self._growth_at):
             return None
         news = [run.news() for run in self._ended]
         self._ended = []
-        if grows:
-            self._growth_at = now + self._timing.round_trip_s + self._timing.tokens_s
-            for job, run in self._by_job.items():
-                run.total = run.before + self.engine.generated(job)
-                if run.total > run.reported:
-                    news.append(run.news())
+        self._growth_at = now + self._timing.round_trip_s + self._timing.tokens_s
+        for job, run in self._by_job.items():
+            run.total = run.before + self.engine.generated(job)
+            if run.total > run.reported:
+                news.append(run.news())
         if not news:
             return None
         self._earliest = now + max(period_s, self._timing.round_trip_s)
