@@ -11,6 +11,7 @@ from cluster.bench.reports import tables
 from cluster.bench.reports.canvas import SERIES, SERIES_DARK, Plot, looks, style
 from cluster.bench.reports.document import Document
 from cluster.bench.reports.figures import Figures, figures
+from cluster.bench.reports.measures import KINDS
 from cluster.bench.reports.plots import curves, latencies, pareto
 from cluster.bench.reports.sweeps import sweeps
 from cluster.bench.reports.timelines import lanes, timelines
@@ -49,9 +50,10 @@ def _sections(document: Document, found: Sequence[Figures]) -> Iterator[tuple[st
     """Headings with their plots."""
     drawn = looks(_systems(document))
     with style():
+        lines = list(curves(found, drawn))
         sections = {
             "Accuracy and tokens": list(pareto(found, drawn)),
-            "Against load": list(curves(found, drawn)) or list(sweeps(document, drawn)),
+            "Against load": [*lines, *sweeps(document, drawn, KINDS if lines else ())],
             "Latency": list(latencies(document.runs, drawn)),
             "Over time": [*timelines(document.runs, drawn), *lanes(document.runs)],
         }

@@ -1,10 +1,10 @@
-"""Plots of measures whose names hold a number that was varied, for benchmarks that keep no single
-queries."""
+"""Plots of measures whose names hold a number that was varied: of what can't be computed from
+single queries, or where none are kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cluster.bench.reports.canvas import INK, Look, Plot, figure, legend, log_scale, svg
@@ -37,20 +37,25 @@ def place(name: str, systems: Sequence[str]) -> Place | None:
     return Place(" ".join(rest), named[0] if named else "", float(numbers[0]))
 
 
-def sweeps(document: Document, looks: Mapping[str, Look]) -> Iterator[Plot]:
-    """One plot a figure that was measured at several numbers."""
+def sweeps(
+    document: Document, looks: Mapping[str, Look], drawn: Container[str] = ()
+) -> Iterator[Plot]:
+    """One plot a figure of which one direction is better and that was measured at several numbers;
+    ``drawn``: figures that are elsewhere."""
     found: dict[str, dict[str, list[tuple[float, Measure]]]] = {}
     for one in document.measures:
         where = place(one.name, list(looks))
-        if where is not None and math.isfinite(one.value):
+        if where is None or where.figure in drawn or one.better is None:
+            continue
+        if math.isfinite(one.value):
             lines = found.setdefault(where.figure, {})
             lines.setdefault(where.system, []).append((where.at, one))
-    drawn = [
+    several = [
         (name, lines)
         for name, lines in found.items()
         if len({at for points in lines.values() for at, _ in points}) > 1
     ]
-    for i, (name, lines) in enumerate(drawn[:MOST_PLOTS]):
+    for i, (name, lines) in enumerate(several[:MOST_PLOTS]):
         yield _sweep(document, name, lines, looks, f"sweep{i}")
 
 

@@ -101,7 +101,7 @@ def test_the_varied_number_is_found_in_a_measures_name() -> None:
 
 def test_measures_are_drawn_where_there_are_no_queries() -> None:
     measures = tuple(
-        Measure(name=f"overhead/{n}/{figure}/ours", value=n, low=n - 1, high=n + 1, unit="ms")
+        Measure(name=f"overhead/{n}/{figure}/ours", value=n, low=n, high=n + 1, better="lower")
         for figure in ("p50", "p99")
         for n in (1, 8, 64)
     )
@@ -112,4 +112,6 @@ def test_measures_are_drawn_where_there_are_no_queries() -> None:
     )
     with style():
         titles = [plot.title for plot in sweeps(made, looks(["ours"]))]
+        others = [plot.title for plot in sweeps(made, looks(["ours"]), drawn={"p50"})]
     assert titles == ["p50 against concurrency", "p99 against concurrency"]
+    assert others == ["p99 against concurrency"]
