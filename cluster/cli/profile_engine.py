@@ -54,8 +54,9 @@ def add_parser(commands: Any) -> None:
     add(
         "--url",
         metavar="URL",
-        help="a running, idle cluster of this config, to measure what its calls cost; without "
-        "one, the profile takes them from figures measured elsewhere, and says so",
+        help="a running, idle cluster of this config, all of it on this machine if --engines is "
+        "above 1: to measure what its calls cost, and how much it slows its engines down; without "
+        "one, the profile takes calls from figures measured elsewhere, and says so",
     )
     parser.set_defaults(run=run)
 
@@ -97,19 +98,21 @@ def run(args: argparse.Namespace) -> int:
 def _measured(settings: Settings, engines: int, scorer: bool, url: str | None) -> Measured:
     """Raises EngineFailed and RequestFailed."""
     from cluster.sim.profiling.calls import measure_calls
+    from cluster.sim.profiling.filling import measure_filled
     from cluster.sim.profiling.measure import measure_scorer, measure_steps
     from cluster.sim.profiling.profile import Measured
 
-    latencies = reward = None
+    latencies = filled = reward = None
     if url is not None:
         with _progress(f"asking {url}") as say:
             latencies = asyncio.run(measure_calls(url, say))
+            filled = asyncio.run(measure_filled(url, settings.engine.max_num_seqs, say))
     with _progress(f"starting {engines} engine{'s' * (engines > 1)}") as say:
         steps = measure_steps(settings, engines, say)
     if scorer:
         with _progress("starting the reward model's engine") as say:
             reward = measure_scorer(settings, say)
-    return Measured(settings, engines, steps, reward, latencies)
+    return Measured(settings, engines, steps, reward, latencies, filled)
 
 
 def _settings(path: Path) -> Settings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.bench.fidelity.figures import SIMULATED, measures, orders, pairs, tables
@@ -17,6 +18,7 @@ from cluster.bench.systems.point import sent_in_turn, sent_when_due, warnings
 from cluster.bench.systems.starting import tell
 from cluster.cli.errors import CliError
 from cluster.sim.profile import EngineProfile, read_profile
+from cluster.sim.profiling.quiet import TOLERATED, Disturbance
 from cluster.sim.settings import Simulation, scenario
 from cluster.sim.settings import System as Simulated
 from cluster.sim.simulation import simulate
@@ -41,8 +43,8 @@ def compare(args: argparse.Namespace) -> int:
         profile = read_profile(args.profile)
     except ValueError as error:
         raise CliError(f"--profile: {error}") from None
-    real, capacity = _measured(args, chosen)
-    runs = [*real, *_simulated(args, chosen, capacity)]
+    real = _measured(args, chosen)
+    runs = [*real.runs, *_simulated(args, chosen, real.capacity)]
     together, ranks = pairs(runs, args.seed), orders(runs, args.seed)
     listed = measures(together, ranks)
     document = Document(
@@ -50,7 +52,7 @@ def compare(args: argparse.Namespace) -> int:
         seeds=(args.seed,),
         settings={
             "profile": profile.model_dump(mode="json"),
-            "capacity": capacity,
+            "capacity": real.capacity,
             "workload": chosen.workload.model_dump(mode="json", exclude_unset=True),
         },
         measures=listed,
@@ -59,23 +61,40 @@ def compare(args: argparse.Namespace) -> int:
         **found,
     )
     write_report(document, directory)
-    print(f"{tables(together, ranks)}\n\n{directory / 'index.html'}")
+    print("\n\n".join([tables(together, ranks), *document.notes, str(directory / "index.html")]))
     return int(not args.smoke and any(one.met is False for one in listed))
 
 
-def _measured(args: argparse.Namespace, chosen: Plan) -> tuple[list[Run], float]:
-    """The real runs, policies in turns, and the capacity in queries per second."""
-    runs = []
+@dataclass(frozen=True, slots=True)
+class Real:
+    """What was measured.
+
+    Attributes:
+        capacity: queries per second.
+        cores: that other programs took meanwhile, at most in one run; None: it can't be told apart
+            from what a cluster takes that was not started here.
+    """
+
+    runs: list[Run]
+    capacity: float
+    cores: float | None
+
+
+def _measured(args: argparse.Namespace, chosen: Plan) -> Real:
+    """The real runs, policies in turns."""
+    runs, cores = [], []
     with chosen.stage as stage:
         url = stage.url("dynasor")
         capacity = args.capacity or _capacity(args, chosen, url)
         for load, workload in _loads(args, chosen.workload, capacity):
             for system in chosen.systems:
+                disturbance = Disturbance()
                 requests = workload.requests()
                 run = sent_when_due(system, url, workload, requests, load, LIMIT_S)
                 runs.append(run)
+                cores.append(disturbance.cores)
                 tell(f"{_named(run)}: {len(run.served)} queries, {run.wall_s:.0f} s")
-    return runs, capacity
+    return Real(runs, capacity, None if args.url else max(cores))
 
 
 def _capacity(args: argparse.Namespace, chosen: Plan, url: str) -> float:
@@ -130,7 +149,7 @@ def _loads(
             yield {"load": load, "repeat": repeat}, asked
 
 
-def _notes(profile: EngineProfile, real: Sequence[Run]) -> tuple[str, ...]:
+def _notes(profile: EngineProfile, real: Real) -> tuple[str, ...]:
     found = [
         f"Real and simulated side by side: the same queries at the same times. The profile is "
         f"{profile.name} ({profile.source}, {profile.machine}). What a branch says and how long "
@@ -138,7 +157,12 @@ def _notes(profile: EngineProfile, real: Sequence[Run]) -> tuple[str, ...]:
         "lengths and answers of single queries differ, by chance.",
         "The real client runs on the cluster's machine.",
     ]
-    return (*found, *(warning for run in real for warning in warnings(run)))
+    if real.cores is not None and real.cores > TOLERATED:
+        found.append(
+            f"NOT measured on a quiet machine: other programs took up to {real.cores:.1f} cores in "
+            "a run, which made the real cluster slower than it is."
+        )
+    return (*found, *(warning for run in real.runs for warning in warnings(run)))
 
 
 def _named(run: Run) -> str:

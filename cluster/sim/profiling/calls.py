@@ -79,10 +79,18 @@ async def measure_calls(url: str, say: Say) -> Latencies:
             say("calls", number, WARM_UP + REPEATS)
             for program, found in ((None, plain), (_one_by_one(), serial)):
                 reply = await chat(client, _body(model, program))
-                prompt = _prompt_tokens(reply.document)
+                prompt = prompt_tokens(reply.document)
                 if number >= WARM_UP:
                     found.append(reply.latency_s)
     return Latencies(median(plain), median(serial), prompt)
+
+
+def prompt_tokens(document: dict[str, Any]) -> int:
+    """Of a response. Raises RequestFailed: it does not say."""
+    try:
+        return int(document["usage"]["prompt_tokens"])
+    except (LookupError, TypeError, ValueError):
+        raise RequestFailed("the response has no usage.prompt_tokens") from None
 
 
 def _body(model: str, program: dict[str, Any] | None) -> dict[str, Any]:
@@ -99,10 +107,3 @@ def _one_by_one() -> dict[str, Any]:
     """Its branches are too short to have answers, so it never becomes certain."""
     policy = {"name": "threshold", "knob": 1, "wave": 1, "threshold": 1.0}
     return {"algorithm": "self_consistency", "max_branches": BRANCHES, "policy": policy}
-
-
-def _prompt_tokens(document: dict[str, Any]) -> int:
-    try:
-        return int(document["usage"]["prompt_tokens"])
-    except (LookupError, TypeError, ValueError):
-        raise RequestFailed("the response has no usage.prompt_tokens") from None

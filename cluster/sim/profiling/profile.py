@@ -9,6 +9,7 @@ from typing import Any
 from cluster.settings import Settings
 from cluster.sim.profile import EngineProfile
 from cluster.sim.profiling.calls import ASSUMED, Latencies, call_cost
+from cluster.sim.profiling.filling import Filled, slowdown
 from cluster.sim.profiling.fit import errors, fit_crowding, fit_step
 from cluster.sim.profiling.measure import Steps
 
@@ -25,6 +26,11 @@ CALLS_MEASURED = (
     "back was split in halves."
 )
 CALLS_ASSUMED = "Calls are assumed, not measured: as of Ray Serve on one machine."
+CROWDING = (
+    "Crowding is that of the whole cluster at full load: its engines generated {per_s:,.0f} "
+    "tokens/s together under policy even, with its controller, its ingress, Ray and the client on "
+    "the same processors. Of the engines alone, without a cluster around them, it is {bare:.2f}."
+)
 MOST_DISTURBED = 0.5
 """Share of the measurements above which the profile says so first."""
 
@@ -37,6 +43,7 @@ class Measured:
         engines: that were measured side by side.
         reward: None: there is no engine that judges.
         latencies: of requests to a running cluster; None: there was none to ask.
+        filled: what it generated when its engines were full; None: likewise.
     """
 
     settings: Settings
@@ -44,6 +51,7 @@ class Measured:
     steps: Steps
     reward: Steps | None
     latencies: Latencies | None
+    filled: Filled | None
 
 
 def build_profile(name: str, measured: Measured, environment: Any) -> EngineProfile:
@@ -56,10 +64,12 @@ def build_profile(name: str, measured: Measured, environment: Any) -> EngineProf
     alone = [one for one in steps.samples if not one.others]
     beside = [one for one in steps.samples if one.others]
     step = fit_step(alone)
-    crowding = fit_crowding(step, beside)
+    crowding = bare = fit_crowding(step, beside)
+    if measured.filled is not None and measured.engines > 1:
+        crowding = slowdown(step, steps.info, measured.filled) / (measured.engines - 1)
     found = {f"alone {key}": value for key, value in errors(step, 0.0, alone).items()}
     if beside:
-        found |= {f"beside {key}": value for key, value in errors(step, crowding, beside).items()}
+        found |= {f"beside {key}": value for key, value in errors(step, bare, beside).items()}
     calls = ASSUMED
     if measured.latencies is not None:
         calls = call_cost(step, steps.info.block_size, measured.latencies)
@@ -71,7 +81,7 @@ def build_profile(name: str, measured: Measured, environment: Any) -> EngineProf
     return EngineProfile(
         name=name,
         source="measured",
-        notes=_notes(measured),
+        notes=_notes(measured, bare),
         model=settings.model.id,
         machine=_machine(environment["machine"]),
         versions=environment["versions"],
@@ -95,7 +105,7 @@ def write_profile(profile: EngineProfile, path: Path) -> None:
     path.write_text(profile.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
-def _notes(measured: Measured) -> str:
+def _notes(measured: Measured, bare: float) -> str:
     steps = measured.steps
     said = QUIET if steps.disturbed <= MOST_DISTURBED else DISTURBED
     notes = [
@@ -104,6 +114,8 @@ def _notes(measured: Measured) -> str:
         "cluster; errors are relative, of whole windows of steps.",
         CALLS_ASSUMED if measured.latencies is None else CALLS_MEASURED,
     ]
+    if measured.filled is not None:
+        notes.append(CROWDING.format(bare=bare, per_s=measured.filled.per_s))
     if measured.engines == 1:
         notes.append("One engine was measured, so nothing is known of crowding.")
     return " ".join(notes)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from cluster.sim.profile import StepCost
 from cluster.sim.profiling.calls import Latencies, call_cost
+from cluster.sim.profiling.filling import Filled, slowdown
+from dynasor.messages import ReplicaInfo
 
 STEP = StepCost(
     base_s=2e-3,
@@ -34,3 +36,15 @@ def test_the_ways_are_found(way, query, prompt):
 def test_no_cost_is_below_zero():
     found = call_cost(STEP, 32, Latencies(1e-6, 1e-6, 20))
     assert found.command_s == found.report_s == found.query_s == 0.0
+
+
+@given(st.floats(0, 3), st.integers(1, 4), st.integers(1, 200))
+def test_what_a_cluster_slows_its_engines_down_by_is_found(slower, engines, prompt):
+    info = ReplicaInfo(slots=64, kv_tokens=100_000, block_size=32, max_model_len=2048)
+    alone_s = STEP.base_s + STEP.steps_s(95, 64, 64 * (prompt + 1))
+    read = (prompt - 1) % 32 + 1
+    pairs = read * (prompt - read) + read * (read + 1) / 2
+    alone_s += 64 * (STEP.step_s(0, 0, read, pairs, 1) - STEP.base_s)
+    per_s = engines * 64 * 96 / (alone_s * (1 + slower))
+    found = slowdown(STEP, info, Filled(per_s, engines, prompt, tokens=96))
+    assert found == pytest.approx(slower, abs=1e-6)
