@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
     from cluster.sim.profile import EngineProfile
     from cluster.sim.profiling.profile import Measured
-
-    Say = Callable[[str, int, int], None]
+    from cluster.sim.profiling.progress import Say
 
 
 def add_parser(commands: Any) -> None:

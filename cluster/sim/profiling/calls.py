@@ -8,13 +8,13 @@ an engine to the core and back. That is split in halves: from outside they can't
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from cluster.bench.client import RequestFailed, chat, connect, first_model
 from cluster.sim.profile import CallCost, StepCost
+from cluster.sim.profiling.progress import Say
 
 ASSUMED = CallCost(command_s=0.002, report_s=0.002, query_s=0.008)
 """Where nothing was measured: of Ray Serve on one machine."""
@@ -26,8 +26,6 @@ TOKENS = 8
 
 BRANCHES = 8
 QUESTION = "Start with 12. Multiply by 3. Subtract 6. Add 9. What is the result?"
-
-Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

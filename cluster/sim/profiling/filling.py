@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cluster.bench.client import RequestFailed, chat, connect, first_model, health
 from cluster.sim.profile import StepCost
 from cluster.sim.profiling.calls import prompt_tokens
+from cluster.sim.profiling.progress import Say
 from dynasor.messages import ReplicaInfo
 
 CHAINS = 16
@@ -26,8 +26,6 @@ OVERFILL = 1.5
 """Chains in progress, as a multiple of all slots: so that the slots are never empty."""
 
 QUESTION = "Start with {number}. Multiply by 3. Subtract 6. Add 9. What is the result?"
-
-Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

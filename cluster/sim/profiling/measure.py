@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
 from cluster.settings import Settings
 from cluster.sim.profiling.process import EngineProcess, Role
+from cluster.sim.profiling.progress import Say
 from cluster.sim.profiling.quiet import Disturbance
 from cluster.sim.profiling.windows import Sample, Window, scoring_windows, windows
 from dynasor.messages import ReplicaInfo
@@ -24,9 +25,6 @@ SETTLE_S = 0.3
 """Until the others' load is what it will be."""
 
 BUSY_CONTEXT = 64
-
-Say = Callable[[str, int, int], None]
-"""Told what is being measured, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
