@@ -106,7 +106,7 @@ class Asking:
         if result.answer is not None:
             correct = result.answer.key in self._right_answers(asked)
         else:
-            correct = result.certaindex.votes == () and asked.script.right(result.chosen)
+            correct = _stopped(result) and asked.script.right(result.chosen)
         return self._served(
             asked,
             now,
@@ -155,7 +155,8 @@ class Asking:
     def _prompt(self, request: Request, question: Question) -> tuple[int, ...]:
         most = self._model.max_model_len - 1
         if request.input_tokens is not None:
-            return prompt_of_blocks(request.prefix_ids, min(most, max(1, request.input_tokens)))
+            tokens = min(most, max(1, request.input_tokens))
+            return prompt_of_blocks(request.prefix_ids, tokens, request.number)
         key = (request.question, request.kind)
         if key not in self._prompts:
             if len(self._prompts) >= PROMPTS:
@@ -173,6 +174,13 @@ class Asking:
                 self._right.clear()
             self._right[place] = right_answers(asked.question)
         return self._right[place]
+
+
+def _stopped(result: Result) -> bool:
+    """Whether nobody voted, and the chosen chain came to its own end: one that was cut off says
+    nothing, however good it was so far."""
+    ended = {one.branch for one in result.branches if one.finish == "stop"}
+    return result.certaindex.votes == () and result.chosen in ended
 
 
 def _within(spec: ProgramSpec, deadline_s: float) -> ProgramSpec:

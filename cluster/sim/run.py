@@ -71,7 +71,7 @@ class SimRun:
     @property
     def writes(self) -> range:
         """The tokens that it may come to generate."""
-        return generated(self.command.branch, self.before, self.most)
+        return generated(self.command.branch, self.before, self.most, self.script.shift)
 
     def ended(self, new: int, cached_tokens: int) -> None:
         """The engine is done with it, after so many new tokens."""
@@ -91,7 +91,7 @@ class SimRun:
     def news(self) -> RunReport:
         """What happened since the last call; the engine has said what it generated."""
         first, self.reported = self.reported, self.total
-        tokens = tuple(generated(self.command.branch, first, self.total))
+        tokens = tuple(generated(self.command.branch, first, self.total, self.script.shift))
         measured = None
         if isinstance(self.command, Start) and self.command.measure is not None:
             assert self.trace is not None

@@ -64,6 +64,7 @@ class Stand:
         self.replicas[number].attachment = 0
         self.replicas[number] = self._made(number, self.replicas[number].id)
         self._crowd(number)
+        self._set_speed(number)
 
     def bring_back(self, number: int) -> None:
         """A replica that died is there again, empty."""

@@ -1,9 +1,9 @@
 """Token ids of a world without words.
 
 A generated token says of which branch it is and which place it has there, so that what a branch
-goes on from tells its ancestors; and the same token comes again wherever it is generated again.
-Branches of different programs share ids: an engine's prefix cache tells them apart by the prompts
-before them.
+goes on from tells its ancestors; and the same token comes again wherever its program generates it
+again. Programs with the same prompt are told apart by a shift of their branches' numbers: sampled
+texts hardly ever begin alike, so that none finds another one's in a prefix cache.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class Origin(NamedTuple):
     place: int
 
 
-def generated(branch: int, start: int, end: int) -> range:
-    """Tokens of a branch from one place to before another."""
-    first = GENERATED + ((branch % BRANCHES) << PLACE_BITS)
+def generated(branch: int, start: int, end: int, shift: int = 0) -> range:
+    """Tokens of a branch from one place to before another; ``shift``: of its program."""
+    first = GENERATED + ((branch + shift) % BRANCHES << PLACE_BITS)
     return range(first + start, first + end)
 
 
-def origin(token: int) -> Origin | None:
-    """Where a token comes from; None: nobody generated it."""
+def origin(token: int, shift: int = 0) -> Origin | None:
+    """Where a token of a program with this shift comes from; None: nobody generated it."""
     if token < GENERATED:
         return None
     branch, place = divmod(token - GENERATED, 1 << PLACE_BITS)
-    return Origin(branch, place)
+    return Origin((branch - shift) % BRANCHES, place)
 
 
 def injections(lengths: dict[str, int]) -> dict[str, tuple[int, ...]]:
@@ -69,11 +69,13 @@ def prompt(question: int, kind: int, system_tokens: int, own_tokens: int) -> tup
     )
 
 
-def prompt_of_blocks(ids: tuple[int, ...], tokens: int) -> tuple[int, ...]:
-    """A prompt of so many tokens that begins as others do whose ids begin alike."""
+def prompt_of_blocks(ids: tuple[int, ...], tokens: int, own: int) -> tuple[int, ...]:
+    """A prompt of so many tokens that begins as others do whose ids begin alike; what no id stands
+    for is like nothing in prompts with another number ``own``."""
     found: list[int] = []
     for number in ids:
         first = OWN + number * PREFIX_BLOCK_TOKENS % (GENERATED >> 1)
         found += range(first, first + PREFIX_BLOCK_TOKENS)
-    found += range(OWN, OWN + max(0, tokens - len(found)))
+    first = OWN + (GENERATED >> 1) + own * OWN_STRIDE % (GENERATED >> 2)
+    found += range(first, first + max(0, tokens - len(found)))
     return tuple(found[:tokens])

@@ -23,9 +23,14 @@ from dynasor.work import REWARD
 
 
 class Script:
-    """Equal questions and seeds, asked in the same order, give the same."""
+    """Equal questions and seeds, asked in the same order, give the same.
+
+    Attributes:
+        shift: of its branches' token ids, see `cluster.sim.tokens`.
+    """
 
     def __init__(self, question: Question, seed: int, assumed: Assumed) -> None:
+        self.shift = seed % BRANCHES
         self._question = question
         self._seed = seed
         self._assumed = assumed
@@ -42,7 +47,7 @@ class Script:
 
     def scores(self, rate: Rate) -> tuple[float, ...]:
         """What a judge says of a chain: a reward model's scores, or a verifier's, which knows."""
-        end = origin(rate.tokens[-1]) if rate.tokens else None
+        end = origin(rate.tokens[-1], self.shift) if rate.tokens else None
         trace = self._traces.get(end.branch) if end is not None else None
         if trace is None:
             return (0.0,)
@@ -61,7 +66,7 @@ class Script:
 
     def _made(self, start: Start) -> Trace:
         inherited = start.prefix[: len(start.prefix) - start.injected]
-        end = origin(inherited[-1]) if inherited else None
+        end = origin(inherited[-1], self.shift) if inherited else None
         parent = self._traces.get(end.branch) if end is not None else None
         if start.alone or "box" in start.until:
             return self._trial(end, parent)

@@ -98,14 +98,15 @@ class StepTree:
                 break
         else:
             count, mistake = depth, depth
-        last = depth >= count
-        right = sample.correct or (depth < mistake if mistake is not None else False)
+        last, lost = depth >= count, parent is not None and not parent.right
+        # Where no wrong sample was found for a wrong path, it ends without an answer.
+        fits = not (lost and sample.correct)
         return Node(
             tokens=max(1, sample.tokens // count),
             finish="stop" if last else "step",
-            answer=sample.answer if last else None,
-            right=right,
-            reward=sample.reward if last else None,
+            answer=sample.answer if last and fits else None,
+            right=fits and (sample.correct or (mistake is not None and depth < mistake)),
+            reward=sample.reward if last and fits else None,
             depth=depth,
             place=None,
         )

@@ -82,6 +82,17 @@ def test_deadlines_pass_during_a_long_restart(tmp_path: Path) -> None:
     assert all("controller" in one.message for one in found.served if one.outcome == "failed")
 
 
+def test_an_answer_that_was_cut_off_is_not_right(tmp_path: Path) -> None:
+    questions = {"parametric": {"questions": 40, "tokens": 100, "alpha": 100, "beta": 0.01}}
+    plain = [{"name": "plain", "program": {"algorithm": "sample"}}]
+    cut = world(tmp_path, questions=questions, kinds=plain, max_tokens=5)
+    assert simulate(cut, EVEN).tally.accuracy == 0
+    search = [{"name": "search", "program": {"algorithm": "rebase", "width": 4}}]
+    late = {"slo_scale": 1.0, "base_s": 0.2}
+    found = simulate(world(tmp_path, questions=questions, kinds=search, deadline=late), EVEN)
+    assert found.tally.stops == {"deadline": 60} and found.tally.accuracy == 0
+
+
 def test_the_door_refuses_as_it_is_told_to(tmp_path: Path) -> None:
     found = simulate(world(tmp_path, rate=100, controller={"max_programs": 10}), EVEN)
     refused = [one for one in found.served if one.outcome == "refused"]

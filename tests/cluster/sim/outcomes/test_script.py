@@ -43,8 +43,8 @@ def script(question: Question = QUESTION, seed: int = 0) -> Script:
     return Script(question, seed, Assumed(answer_tokens=12, step_tokens=20))
 
 
-def all_of(branch: int, tokens: int) -> tuple[int, ...]:
-    return tuple(generated(branch, 0, tokens))
+def all_of(branch: int, tokens: int, shift: int = 0) -> tuple[int, ...]:
+    return tuple(generated(branch, 0, tokens, shift))
 
 
 def test_chains_are_the_samples_in_an_order_of_the_querys_own() -> None:
@@ -125,13 +125,29 @@ def test_a_path_without_recorded_steps_is_a_sample_in_pieces() -> None:
     assert (rest.tokens, rest.finish) == (180, "stop")
 
 
+def test_a_wrong_path_never_becomes_right_where_nearly_all_samples_are() -> None:
+    easy = Question((Sample("1", 200, False), *[Sample("0", 200, True)] * 39), gold="0")
+    wrong = 0
+    for seed in range(200):
+        one, right = script(easy, seed), True
+        prefix: tuple[int, ...] = ()
+        for branch in range(10):
+            trace = one.trace(start(branch, prefix, until=("step",)))
+            assert right or not trace.right
+            assert trace.answer is None or (trace.answer == "0") == trace.right
+            right = trace.right
+            prefix = (*prefix, *all_of(branch, trace.tokens, seed))
+        wrong += not right
+    assert wrong
+
+
 def test_rewards_that_nobody_recorded_tell_right_from_wrong_on_average() -> None:
     sums: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(60):
         one = script(BARE, seed)
         for branch in range(4):
             trace = one.trace(start(branch))
-            rate = Rate(9, "q", 50 + branch, all_of(branch, 5), "reward", steps=True)
+            rate = Rate(9, "q", 50 + branch, all_of(branch, 5, seed), "reward", steps=True)
             sums[trace.right].append(one.scores(rate)[-1])
     means = {right: sum(values) / len(values) for right, values in sums.items()}
     assert means[True] > means[False] + 0.1
