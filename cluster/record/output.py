@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,9 @@ def description(questions: Sequence[Question], sessions: Sequence[Session]) -> d
     """Where a recording comes from, and what is in it. The environment is that of the first run of
     the command; of later ones, what differs in it is told."""
     first = sessions[0]
-    later = [
-        {
-            name: value
-            for name, value in session.environment.items()
-            if value != first.environment.get(name)
-        }
-        for session in sessions[1:]
-    ]
     runs = [
-        {**differing, "questions": session.questions}
-        for session, differing in zip(sessions, [{}, *later], strict=True)
+        {**_differing(session.environment, first.environment), "questions": session.questions}
+        for session in sessions
     ]
     return {
         **first.environment,
@@ -73,6 +65,17 @@ def totals(questions: Sequence[Question]) -> dict[str, int]:
         "tokens of probes": sum(probe.tokens for probe in probes),
         "tokens of steps": sum(step.tokens for step in steps),
     }
+
+
+def _differing(some: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the one is not in the other, also within what both have."""
+    found = {}
+    for name, value in some.items():
+        other = others.get(name)
+        if value != other:
+            both = isinstance(value, dict) and isinstance(other, dict)
+            found[name] = _differing(value, other) if both else value
+    return found
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -111,6 +111,7 @@ def test_goes_on_where_it_was_interrupted(cluster, out, capsys):
     assert [question.level for question in read_recording(out)] == [1, 2, 9, 1, 2]
     about = json.loads(out.with_name("small.json").read_text())
     assert [one["questions"] for one in about["runs"]] == [2, 3]
+    assert "versions" in about and not any("versions" in one for one in about["runs"])
 
 
 def test_a_recording_under_way_keeps_its_settings(cluster, out, capsys):
