@@ -69,12 +69,14 @@ def totals(questions: Sequence[Question]) -> dict[str, int]:
 
 def _differing(some: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
     """What of the one is not in the other, also within what both have."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in some.items():
         other = others.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            value = _differing(value, other)
+            other = {}
         if value != other:
-            both = isinstance(value, dict) and isinstance(other, dict)
-            found[name] = _differing(value, other) if both else value
+            found[name] = value
     return found
 
 
