@@ -73,9 +73,9 @@ def _differing(some: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, 
     for name, value in some.items():
         other = others.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
-            value = _differing(value, other)
-            other = {}
-        if value != other:
+            if within := _differing(value, other):
+                found[name] = within
+        elif value != other:
             found[name] = value
     return found
 
