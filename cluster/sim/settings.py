@@ -14,7 +14,7 @@ from cluster.sim.outcomes.assumed import Assumed
 from cluster.sim.profile import EngineProfile, read_profile
 from cluster.workload.paths import DIRECTORY, RelativePath
 from cluster.workload.workload import Workload
-from dynasor.errors import first_invalid
+from dynasor.errors import InvalidField, first_invalid
 from dynasor.messages import ReplicaInfo
 from dynasor.query import parse_program
 from dynasor.work import REWARD
@@ -132,20 +132,24 @@ class Scenario(_Model):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.scorers and self.profile.reward is None:
-            raise ValueError(f"scorers: profile {self.profile.name!r} has no engine that judges")
+            reason = f"profile {self.profile.name!r} has no engine that judges; must be 0"
+            raise InvalidField("simulation.scorers", reason)
+        names = [system.name for system in self.simulation.systems]
+        if len(set(names)) < len(names):
+            raise InvalidField("simulation.systems", "every system needs a name of its own")
         for place, fault in enumerate(self.simulation.faults):
             if not isinstance(fault, Restart) and fault.replica >= self.replicas:
-                raise ValueError(
-                    f"simulation.faults.{place}.replica: must be below {self.replicas}, "
-                    f"got {fault.replica}"
+                raise InvalidField(
+                    f"simulation.faults.{place}.replica",
+                    f"must be below {self.replicas}, got {fault.replica}",
                 )
         for kind in self.workload.kinds:
             scorer = parse_program(kind.program).build().scorer
             if scorer is not None and scorer not in self.settings.scorers:
                 known = ", ".join(self.settings.scorers) or "none"
-                raise ValueError(
-                    f"workload.kinds.{kind.name}: nobody of the name {scorer!r} judges; "
-                    f"known: {known}"
+                raise InvalidField(
+                    f"workload.kinds.{kind.name}",
+                    f"nobody of the name {scorer!r} judges; known: {known}",
                 )
         return self
 
@@ -204,7 +208,7 @@ def scenario(simulation: Simulation, workload: Workload, path: Path) -> Scenario
             scorers=scorers if simulation.scorers is None else simulation.scorers,
         )
     except ValidationError as error:
-        raise ValueError(f"{path}: {first_invalid(error).reason}") from None
+        raise ValueError(f"{path}: {first_invalid(error)}") from None
 
 
 def _settings(document: Document, prefix: str) -> Settings:

@@ -37,8 +37,8 @@ class Tally:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers among those that were answered; 0 of none."""
-        return self.correct / max(1, self.outcomes["answered"])
+        """Share of all queries, refused ones included, that were answered right; 0 of none."""
+        return self.correct / max(1, self.number)
 
     @property
     def tokens_per_query(self) -> float:

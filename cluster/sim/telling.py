@@ -14,6 +14,7 @@ from cluster.bench.reports.environment import Environment
 from cluster.bench.stats import share_interval
 from cluster.sim.settings import Scenario
 from cluster.sim.simulation import Simulated
+from cluster.workload.workload import Synthetic
 
 
 class _Row(NamedTuple):
@@ -84,7 +85,9 @@ def document(
     notes = [
         f"Simulated, in virtual time. Step times: profile {profile.name} ({profile.source}; "
         f"{profile.notes or profile.machine}).",
-        "Controller CPU was measured on this machine; all else depends on the scenario alone.",
+        "Controller CPU was measured on this machine; all else depends on the scenario alone. The "
+        "core's computing takes no virtual time.",
+        *_made_up(scenario),
     ]
     notes += [
         f"{one.system}: every {one.tally.stride}th query is kept one by one; the measures are of "
@@ -97,6 +100,8 @@ def document(
         seeds=(scenario.workload.seed,),
         settings={
             "simulation": scenario.simulation.model_dump(mode="json", exclude_unset=True),
+            "application": scenario.settings.model_dump(mode="json", exclude_unset=True),
+            "step": scenario.profile.step.model_dump(),
             "workload": scenario.workload.model_dump(mode="json", exclude_unset=True),
         },
         measures=tuple(measure for one in found for measure in measures(one, bench)),
@@ -119,9 +124,9 @@ def measures(one: Simulated, prefix: str) -> list[Measure]:
                 continue
             low = high = value
             if name == "accuracy":
-                answered = one.tally.outcomes["answered"]
                 right = one.tally.correct
-                value, low, high = share_interval([1.0] * right + [0.0] * (answered - right))
+                others = one.tally.number - right
+                value, low, high = share_interval([1.0] * right + [0.0] * others)
             found.append(
                 Measure(
                     name=f"{prefix}/{one.system}/{name}",
@@ -133,6 +138,25 @@ def measures(one: Simulated, prefix: str) -> list[Measure]:
                 )
             )
     return found
+
+
+def _made_up(scenario: Scenario) -> list[str]:
+    """What of the outcomes no model has said."""
+    if isinstance(scenario.workload.questions, Synthetic):
+        return ["Questions are drawn from a parametric model: no real model's answers or lengths."]
+    missing: set[str] = set()
+    for question in scenario.workload.read_questions():
+        recorded = {
+            "chains": bool(question.chains),
+            "steps": bool(question.steps),
+            "confidences": all(one.confidence is not None for one in question.samples),
+            "rewards": all(one.reward is not None for one in question.samples),
+        }
+        missing |= {part for part, known in recorded.items() if not known}
+    if not missing:
+        return []
+    names = ", ".join(sorted(missing))
+    return [f"Not recorded of all questions, and assumed where needed (`assumed`): {names}."]
 
 
 def _table(

@@ -26,7 +26,8 @@ class Node(NamedTuple):
     Attributes:
         tokens: of this step alone.
         finish: "step": the path goes on.
-        right: nothing is wrong with the path so far.
+        right: nothing is wrong with the path so far; of a recorded step that others follow, it is
+            assumed for what was not recorded there.
         reward: of the path up to its end; None: not recorded.
         depth: of the first step 1.
         place: in the recorded steps; None: it was cut out of a sample.
@@ -80,12 +81,18 @@ class StepTree:
 
     def _recorded(self, place: int, parent: Node | None) -> Node:
         step = self._steps[place]
-        before = parent is None or parent.right
-        # Of a step in the middle only its reward says whether it is right.
-        good = step.correct if step.finish != "step" else before and (step.reward or 0.0) >= 0.5
+        good = step.correct if step.finish != "step" else self._promising(step)
         depth = 1 if parent is None else parent.depth + 1
         tokens = max(1, step.tokens)
         return Node(tokens, step.finish, step.answer, good, step.reward, depth, place)
+
+    def _promising(self, step: Step) -> bool:
+        """Whether what nobody recorded after a step may end right: with the chance that its reward
+        says, for rewards err; as a sample does where it has none."""
+        if step.reward is not None:
+            return self._rng.random() < step.reward
+        self._samples += 1
+        return self._order[self._samples - 1].correct
 
     def _cut(self, parent: Node | None) -> Node:
         depth = 1 if parent is None else parent.depth + 1

@@ -84,7 +84,15 @@ def test_a_system_changes_the_controller_only(tmp_path: Path) -> None:
         ({"simulation": {"profile": "none"}}, "no engine profile 'none'"),
         ({"simulation": {"args": {"controller": {"policy": "x"}}}}, "unknown policy .x."),
         ({"simulation": {"faults": [{"kind": "fire", "at_s": 1}]}}, "faults"),
-        ({"simulation": {"faults": [{"kind": "loss", "at_s": 1, "replica": 1}]}}, "below 1, got 1"),
+        (
+            {"simulation": {"faults": [{"kind": "loss", "at_s": 1, "replica": 1}]}},
+            "below 1, got 1$",
+        ),
+        ({"simulation": {"systems": [{"name": "a"}, {"name": "a"}]}}, "systems: every system"),
+        (
+            {"simulation": {"scorers": 1, "profile": "published_a100_llama2_7b_fp16"}},
+            "simulation.scorers: profile",
+        ),
         ({"workload": {"queries": None}}, "queries"),
         ({"workload": {"kinds": [{"name": "b", "program": {"algorithm": "rebase"}}]}}, "kinds.b"),
         ({"worload": {}}, "worload: unknown field"),
