@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.bench.options import above_zero, natural, positive
+from cluster.bench.reports.options import directory
 from cluster.cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def add_parser(commands: Any) -> None:
     add("--rate", type=above_zero, metavar="R", help="queries per second, in the mean")
     add("--seed", type=natural, metavar="N", help="of the workload")
     add("--questions", type=Path, metavar="FILE", help="recorded questions, see traces/")
-    add("--out", type=Path, metavar="DIR", help="write a report there: report.json, index.html")
+    add(
+        "--out", type=directory, metavar="DIR", help="write a report there: report.json, index.html"
+    )
     add("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=run)
 

@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--out``, ``--seed`` and ``--smoke``."""
     parser.add_argument(
         "--out",
-        type=Path,
+        type=directory,
         metavar="DIR",
         help=f"where report.json and index.html go (default: {BENCH_DIR}/<bench>-<time>)",
     )
@@ -25,6 +25,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a size that takes under a minute: shows that it works, measures nothing",
     )
+
+
+def directory(text: str) -> Path:
+    """Where a report can go: for argparse. Raises ArgumentTypeError: something else is there."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a directory, or nothing yet, got {text!r}")
+    return path
 
 
 def out_directory(args: argparse.Namespace, bench: str) -> Path:

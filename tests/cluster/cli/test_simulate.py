@@ -83,3 +83,11 @@ def test_what_is_wrong_is_said_in_one_line(file: Path, capsys: pytest.CaptureFix
     assert "unknown policy 'none'" in capsys.readouterr().err
     assert main(["simulate", "absent.yaml"]) == 1
     assert capsys.readouterr().err == "dynasor: absent.yaml: No such file or directory\n"
+
+
+def test_a_report_does_not_go_where_a_file_is(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulate", str(file), "--out", str(file)])
+    assert "--out: must be a directory" in capsys.readouterr().err
