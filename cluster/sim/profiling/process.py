@@ -113,19 +113,27 @@ def _serve(settings: Settings, role: Role, line: Connection) -> None:
 
 
 async def _serve_stand(settings: Settings, role: Role, line: Connection) -> None:
-    stand: _Stand
-    if role == "engine":
-        from cluster.sim.profiling.stand import Stand
-
-        stand = Stand(settings)
-    else:
-        from cluster.sim.profiling.scorer import ScorerStand
-
-        stand = ScorerStand(settings)
+    stand = _engine_stand(settings) if role == "engine" else _scorer_stand(settings)
     try:
         await _answer_all(stand, line)
     finally:
         await stand.close()
+
+
+def _engine_stand(settings: Settings) -> _Stand:
+    from cluster.engine.vllm_engine import VllmEngine
+    from cluster.sim.profiling.stand import Stand
+
+    engine = VllmEngine(settings)
+    return Stand(engine, engine.gauge, settings)
+
+
+def _scorer_stand(settings: Settings) -> _Stand:
+    from cluster.engine.vllm_scorer import VllmScorer
+    from cluster.sim.profiling.scorer import ScorerStand
+
+    assert settings.reward is not None, "there is nothing to measure without it"
+    return ScorerStand(VllmScorer(settings.reward), settings.reward)
 
 
 async def _answer_all(stand: _Stand, line: Connection) -> None:

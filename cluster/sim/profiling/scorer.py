@@ -6,10 +6,13 @@ import asyncio
 import itertools
 import time
 from math import ceil
+from typing import Protocol
 
+from cluster.engine.generation import ScoringEngine
+from cluster.engine.load import Gauge
 from cluster.engine.rating import Rating, RewardRater
 from cluster.engine.runner import Runner
-from cluster.settings import RewardSettings, Settings
+from cluster.settings import RewardSettings
 from cluster.sim.profiling.stand import TIMEOUT_S, fresh_tokens
 from cluster.sim.profiling.windows import Sample, Window
 from dynasor.messages import Close, Open, Rate, ReplicaInfo
@@ -17,18 +20,25 @@ from dynasor.phrases import Phrases
 from dynasor.work import REWARD
 
 
+class MeasuredScorer(ScoringEngine, Protocol):
+    """`cluster.engine.vllm_scorer.VllmScorer`, or what stands for it."""
+
+    @property
+    def gauge(self) -> Gauge: ...
+
+    @property
+    def info(self) -> ReplicaInfo: ...
+
+    def close(self) -> None: ...
+
+
 class ScorerStand:
-    """Build it inside the event loop that will use it, with the engine's environment set."""
+    """Build it inside the event loop that will use it."""
 
-    def __init__(self, settings: Settings) -> None:
-        from cluster.engine.vllm_scorer import VllmScorer
-
-        assert settings.reward is not None, "there is nothing to measure without it"
-        self._settings: RewardSettings = settings.reward
-        self._engine = VllmScorer(settings.reward)
-        self._runner = Runner(
-            {Rate: Rating({REWARD: RewardRater(self._engine)})}, self._engine.gauge
-        )
+    def __init__(self, engine: MeasuredScorer, settings: RewardSettings) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._runner = Runner({Rate: Rating({REWARD: RewardRater(engine)})}, engine.gauge)
         self._runs = itertools.count(1)
 
     @property

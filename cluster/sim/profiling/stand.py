@@ -13,6 +13,7 @@ from typing import Any
 
 from cluster.engine.equipment import Equipment
 from cluster.engine.generation import Piece, TokenEngine
+from cluster.engine.load import Gauge
 from cluster.engine.runner import Runner
 from cluster.protocol import pack
 from cluster.settings import Settings
@@ -74,16 +75,15 @@ class Timed:
 
 
 class Stand:
-    """Build it inside the event loop that will use it, with the engine's environment set."""
+    """Build it inside the event loop that will use it."""
 
-    def __init__(self, settings: Settings) -> None:
-        from cluster.engine.vllm_engine import VllmEngine
-
-        engine = VllmEngine(settings)
+    def __init__(self, engine: TokenEngine, gauge: Gauge, settings: Settings) -> None:
+        """``gauge``: the engine's."""
         self._settings = settings
         self._timed = Timed(engine)
         self._equipment = Equipment(settings.engine, self._timed)
-        self._runner = Runner(self._equipment.workers, engine.gauge)
+        self._runner = Runner(self._equipment.workers, gauge)
+        self._runner.broken.add_done_callback(lambda _: self._timed.came.set())
         self._runs = itertools.count(1)
         self._fresh = itertools.count()
         self._ends: dict[int, asyncio.Event] = {}
@@ -154,10 +154,11 @@ class Stand:
         try:
             yield found
         finally:
-            ends = [self._ends[run] for run in runs]
             await self._runner.apply(tuple(Stop(run) for run in runs))
-            for end in ends:
-                await end.wait()
+            for run in runs:
+                # Of a broken engine nothing ends.
+                if not self._runner.broken.done():
+                    await self._ends[run].wait()
             await self._runner.apply(tuple(Close(str(run)) for run in runs))
             for run, context in zip(runs, contexts, strict=True):
                 del self._ends[run], self._timed.times[context]
