@@ -22,7 +22,7 @@ from dynasor.result import Result
 CHARACTERS = 4
 """Of a token, about: for messages of the system, of which only the text is known."""
 
-PROMPTS = 50_000
+PROMPTS = 4096
 """Prompts of questions that are remembered; all are forgotten when there are more."""
 
 

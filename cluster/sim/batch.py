@@ -14,12 +14,14 @@ class Batch:
         clock: steps of the engine that are over.
         count: sequences that decode.
         context_tokens: of all of them, those generated so far included.
+        decoded: tokens that all steps so far have brought.
     """
 
     def __init__(self, block_size: int) -> None:
         self.clock = 0
         self.count = 0
         self.context_tokens = 0
+        self.decoded = 0
         # How many begin a new block in a step, by its clock modulo the size of a block.
         self._fresh = [0] * block_size
         self._due: list[tuple[int, int, SimSequence]] = []
@@ -66,6 +68,7 @@ class Batch:
         """So many steps are over."""
         self.clock += steps
         self.context_tokens += steps * self.count
+        self.decoded += steps * self.count
 
     def new_blocks(self, first: int, steps: int) -> int:
         """KV blocks that they take in so many steps from a clock on."""

@@ -33,6 +33,9 @@ class Outside(Protocol):
     def command(self, replica: str, attachment: int, orders: list[Order]) -> None:
         """Commands are on their way to a replica's attachment; none: it has to attach again."""
 
+    def reply(self, replica: str, attachment: int) -> None:
+        """A report of a replica's attachment is answered: commands for it may go along."""
+
 
 class SimController:
     """A core and its clock. No decision is made here.
@@ -91,6 +94,7 @@ class SimController:
             return
         if self._attached.get(replica) == attachment:
             self._deliver(self.meter.time(lambda: core.report(replica, report, now)))
+            self._outside.reply(replica, attachment)
         self._check(replica, attachment)
 
     @property

@@ -163,6 +163,28 @@ class SimEngine:
         return sequence.generated(self._scheduler.batch.clock + self._steps_over())
 
     @property
+    def generated_in_all(self) -> int:
+        """Tokens of all its jobs by the last instant named, those included that nobody got."""
+        scheduler = self._scheduler
+        decoded = scheduler.batch.decoded + self._steps_over() * scheduler.batch.count
+        return decoded + scheduler.firsts
+
+    def reaches_at(self, job_id: int, tokens: int) -> float | None:
+        """When a job has so many tokens, if that is before `next_at`; None: it is not, as far as
+        is known now. The last instant named if it has them already.
+
+        Raises:
+            KeyError: it has ended, or was never submitted.
+        """
+        sequence = self._sequences[job_id]
+        if sequence.origin is None:
+            return self._now if sequence.made >= tokens else None
+        steps = tokens - sequence.generated(self._scheduler.batch.clock)
+        if steps > self._steps:
+            return None
+        return max(self._now, self._over_at(steps)) if steps > 0 else self._now
+
+    @property
     def load(self) -> Load:
         """How busy it is at the last instant named."""
         scheduler = self._scheduler

@@ -67,6 +67,7 @@ class SimReplica:
         self._programs: dict[str, tuple[Open, Script]] = {}
         self._runs: dict[int, SimRun] = {}
         self._by_job: dict[int, SimRun] = {}
+        self._thinking: dict[int, SimRun] = {}
         self._verifying: list[tuple[float, int]] = []
         self._ended: list[SimRun] = []
         self._earliest = 0.0
@@ -83,10 +84,12 @@ class SimReplica:
         """When it has to be woken, unless commands come before."""
         if self._ended:
             return self._earliest
-        at = min(self._engine_at, self._verifying[0][0] if self._verifying else math.inf)
+        verified_at = self._verifying[0][0] if self._verifying else math.inf
+        at = min(self._engine_at, verified_at)
         if not self._timing.exact:
             # What ends before the next report may go is looked at then.
             at = max(at, self._earliest)
+        at = min(at, max(self._earliest, self._thought_at))
         return min(at, max(self._earliest, self._growth_at)) if self._by_job else at
 
     def apply(self, commands: Iterable[tuple[Command, Script | None]], now: float) -> None:
@@ -113,6 +116,7 @@ class SimReplica:
         for done in self.engine.advance(now):
             # Of what was dropped nobody wants to hear.
             run = self._by_job.pop(done.id, None)
+            self._thinking.pop(done.id, None)
             if run is not None:
                 run.ended(done.generated, done.cached_tokens)
                 self._end(run)
@@ -124,12 +128,14 @@ class SimReplica:
 
     def take_report(self, now: float, period_s: float) -> Report | None:
         """What is to be reported now, if something is: all news, as soon as a report may go if a
-        run has ended, and else when mere growth has waited for long enough.
+        run or a thought has ended, and else when mere growth has waited for long enough.
 
         Args:
             period_s: least time between two reports.
         """
-        if now < self._earliest or not (self._ended or now >= self._growth_at):
+        if now < self._earliest:
+            return None
+        if not self._ended and now < self._growth_at and self._thought_at > now:
             return None
         news = [run.news() for run in self._ended]
         self._ended = []
@@ -146,7 +152,7 @@ class SimReplica:
     def drop_all(self, now: float) -> None:
         """End everything without a report."""
         self.engine.abort(list(self._by_job), now)
-        for held in (self._programs, self._runs, self._by_job):
+        for held in (self._programs, self._runs, self._by_job, self._thinking):
             held.clear()
         self._ended, self._verifying = [], []
         self._told = None
@@ -173,6 +179,8 @@ class SimReplica:
             self._end(run)
             return
         self._by_job[run.job] = run
+        if run.next_thought is not None:
+            self._thinking[run.job] = run
 
     def _extend(self, number: int, lease: int, now: float) -> None:
         run = self._runs.get(number)
@@ -202,6 +210,17 @@ class SimReplica:
     def _engine_at(self) -> float:
         at = self.engine.next_at
         return math.inf if at is None else at
+
+    @property
+    def _thought_at(self) -> float:
+        """When the next thought ends that was not reported, as far as the engine knows now."""
+        at = math.inf
+        for job, run in self._thinking.items():
+            tokens = run.next_thought
+            if tokens is not None:
+                ends_at = self.engine.reaches_at(job, tokens - run.before)
+                at = min(at, math.inf if ends_at is None else ends_at)
+        return at
 
     def _take_load(self) -> Load | None:
         load = self.engine.load

@@ -58,6 +58,15 @@ class SimRun:
         return (*self.program.prompt, *self.command.prefix, *self.command.generated)
 
     @property
+    def next_thought(self) -> int | None:
+        """Tokens of the branch at the end of its next thought that was not reported; None: nobody
+        wants to know, or it has none."""
+        measure = self.command.measure if isinstance(self.command, Start) else None
+        if measure is None or not measure.thoughts or self.trace is None:
+            return None
+        return self.trace.thought_after(self.reported)
+
+    @property
     def most(self) -> int:
         """Tokens of the branch at which this run ends, whatever its lease."""
         assert isinstance(self.command, Start) and self.trace is not None

@@ -35,6 +35,7 @@ class Scheduler:
         self.running: dict[int, SimSequence] = {}
         self.waiting = 0
         self.preempted = 0
+        self.firsts = 0
         self.prefill_tokens = 0
         self.attended = 0.0
         self.started = 0
@@ -143,6 +144,7 @@ class Scheduler:
                 self._partial = sequence
                 continue
             generated = sequence.made + 1 if sequence.limit else 0
+            self.firsts += generated > 0
             if generated < sequence.limit:
                 batch.add(sequence, generated)
             else:

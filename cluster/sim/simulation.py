@@ -120,6 +120,7 @@ def _figures(world: World, virtual_s: float) -> dict[str, float]:
         "failed": tally.outcomes["failed"],
         "accuracy": tally.accuracy,
         "tokens": tally.tokens_per_query,
+        "generated": world.stand.generated / max(1, answered),
         "branches": tally.branches / max(1, answered),
         "mean_s": mean(tally.latencies_s),
         "p50_s": tally.latency_s(50),

@@ -6,6 +6,7 @@ from cluster.settings import EngineSettings
 from cluster.sim.clock import Clock
 from cluster.sim.controller import Order, SimController
 from cluster.sim.engine import SimEngine
+from cluster.sim.outbox import Outbox
 from cluster.sim.profile import StepCost
 from cluster.sim.replica import SimReplica, Timing
 from cluster.sim.settings import Scenario
@@ -29,17 +30,26 @@ class Stand:
         self._slow: dict[int, float] = {}
         self._numbers: dict[str, int] = {}
         self._busy: dict[int, bool] = {}
+        self._lost_tokens = 0
         self.replicas: list[SimReplica] = []
         names = [f"engine-{number:04}" for number in range(scenario.replicas)]
         names += [f"scorer-{number:04}" for number in range(scenario.scorers)]
         for number, name in enumerate(names):
             self._numbers[name] = number
             self.replicas.append(self._made(number, name))
+        self._outboxes = {
+            name: Outbox(name, scenario.profile.calls, clock, self._take) for name in names
+        }
 
     @property
     def engines(self) -> list[SimReplica]:
         """Those that generate."""
         return self.replicas[: self._scenario.replicas]
+
+    @property
+    def generated(self) -> int:
+        """Tokens that all engines have generated, those included that nobody got."""
+        return self._lost_tokens + sum(one.engine.generated_in_all for one in self.engines)
 
     def start(self) -> None:
         """Attach all of them; their polls come one after the other, not all at once."""
@@ -50,8 +60,11 @@ class Stand:
 
     def command(self, name: str, attachment: int, orders: list[Order]) -> None:
         """See `Outside`."""
-        at = self._clock.now + self._calls.command_s
-        self._clock.at(at, self._take, name, attachment, orders)
+        self._outboxes[name].put(attachment, orders)
+
+    def reply(self, name: str, attachment: int) -> None:
+        """See `Outside`."""
+        self._outboxes[name].reply(attachment)
 
     def controller_lost(self) -> None:
         """All replicas drop what they run, and look for a new controller."""
@@ -62,6 +75,7 @@ class Stand:
     def lose(self, number: int) -> None:
         """A replica dies."""
         self.replicas[number].attachment = 0
+        self._lost_tokens += self.replicas[number].engine.generated_in_all
         self.replicas[number] = self._made(number, self.replicas[number].id)
         self._crowd(number)
         self._set_speed(number)

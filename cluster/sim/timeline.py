@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cluster.bench.stats import mean
-from cluster.sim.replica import SimReplica
 from cluster.sim.settings import TimelineSettings
+from cluster.sim.stand import Stand
 from dynasor.core import Core
 
 Sample = dict[str, float]
@@ -23,6 +23,7 @@ class Timeline:
         self._programs = range(settings.programs)
         self._whole: list[Sample] = []
         self._shares: list[Sample] = []
+        self._generated, self._taken_at = 0, 0.0
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -33,9 +34,11 @@ class Timeline:
         """Of a figure of the whole, over the time; 0 without samples."""
         return mean([sample[name] for sample in self._whole]) if self._whole else 0.0
 
-    def take(self, core: Core, replicas: list[SimReplica], now: float) -> None:
+    def take(self, core: Core, stand: Stand, now: float) -> None:
         """Sample it as it is now."""
-        stats, loads = core.stats(), [replica.engine.load for replica in replicas]
+        stats, loads = core.stats(), [replica.engine.load for replica in stand.engines]
+        before, self._generated = self._generated, stand.generated
+        passed_s, self._taken_at = now - self._taken_at, now
         self._whole.append(
             {
                 "at_s": now,
@@ -44,6 +47,7 @@ class Timeline:
                 "waiting": stats.waiting,
                 "running": stats.running,
                 "kv_used": mean([load.kv_used for load in loads]),
+                "tokens_per_s": (self._generated - before) / passed_s if passed_s else 0.0,
             }
         )
         for number in self._programs:

@@ -90,6 +90,10 @@ class World:
         """See `Outside`."""
         self.stand.command(replica, attachment, orders)
 
+    def reply(self, replica: str, attachment: int) -> None:
+        """See `Outside`."""
+        self.stand.reply(replica, attachment)
+
     @property
     def _stalled(self) -> bool:
         waits = bool(self._ingress.in_progress)
@@ -97,7 +101,7 @@ class World:
 
     def _sample(self) -> None:
         if self.controller.core is not None:
-            self.timeline.take(self.controller.core, self.stand.engines, self.clock.now)
+            self.timeline.take(self.controller.core, self.stand, self.clock.now)
         self.clock.at(self.clock.now + self.timeline.period_s, self._sample)
 
     def _happen(self, fault: Fault) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -15,7 +16,10 @@ GROUP_LEAST, GROUP_SPAN = 5.0, 15.0
 
 SKETCH_BYTES = 128
 IDEAS = 4
-"""Different thoughts that chains with the same answer have at the same place."""
+"""Different thoughts that chains have at the same place."""
+
+NEAR_END = 0.8
+"""Share of a chain from which on its thoughts tell which answer it comes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,12 @@ class Trace:
 
     def thoughts_between(self, start: int, end: int) -> tuple[int, ...]:
         """Ends of thoughts after ``start`` tokens, up to ``end``."""
-        return tuple(at for at in self.thoughts if start < at <= end)
+        return self.thoughts[bisect_right(self.thoughts, start) : bisect_right(self.thoughts, end)]
+
+    def thought_after(self, tokens: int) -> int | None:
+        """End of the first thought after so many tokens; None: there is none."""
+        place = bisect_right(self.thoughts, tokens)
+        return self.thoughts[place] if place < len(self.thoughts) else None
 
     def measured(self, measure: Measure, told: int, tokens: int, ended: bool) -> Measured:
         """What is measured of it so far; thoughts since it had ``told`` tokens.
@@ -75,4 +84,5 @@ class Trace:
     def _sketch(self, at: int) -> bytes:
         number = self.thoughts.index(at)
         idea = Random(self.tokens * 4099 + number).randrange(IDEAS)
-        return Random(f"sketch:{self.answer}:{number}:{idea}").randbytes(SKETCH_BYTES)
+        said = self.answer if at >= NEAR_END * self.tokens else ""
+        return Random(f"sketch:{said}:{number}:{idea}").randbytes(SKETCH_BYTES)
