@@ -24,6 +24,10 @@ from dynasor.messages import End, Start
 
 logger = logging.getLogger(__name__)
 
+UNWATCHED_INTERVAL = 8
+"""Tokens that a branch hands over at once where nobody looks at each: handing one over costs
+this process more than all else it does for it. A lease may be exceeded by almost as many."""
+
 
 class Reader(Protocol):
     """Finds a chain's answer."""
@@ -74,7 +78,10 @@ class Generating:
     ) -> End:
         box = BoxEnd() if "box" in start.until else None
         context = (*run.program.prompt, *start.prefix, *start.generated)
-        pieces = self._engine.generate(run.request, context, _sampling(run, start))
+        sampling = _sampling(run, start)
+        if not _is_watched(run, start, sampling):
+            sampling |= {"stream_interval": UNWATCHED_INTERVAL, "detokenize": start.read}
+        pieces = self._engine.generate(run.request, context, sampling)
         if start.show and start.unseen and not start.generated:
             self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
         if box is not None and start.generated:
@@ -155,6 +162,13 @@ def _boxed(piece: Piece, box: BoxEnd) -> Piece:
     if not box.closed:
         return piece
     return msgspec.structs.replace(piece, text=text, finish="stop", stop_reason=None)
+
+
+def _is_watched(run: Run, start: Start, sampling: dict[str, Any]) -> bool:
+    """Whether its text, or each of its tokens, is looked at as it comes."""
+    shown = start.show and run.program.sink is not None
+    ends_early = bool(start.until or sampling.get("stop"))
+    return shown or ends_early or start.measure is not None
 
 
 def _sampling(run: Run, start: Start) -> dict[str, Any]:

@@ -75,7 +75,8 @@ class TokenEngine(Protocol):
         """Continue ``context``. The last piece has ``finish`` set.
 
         ``sampling`` are vLLM's sampling parameters; with ``logprobs`` above 0 pieces carry
-        ``peaks``, and ``confidences`` over so many tokens.
+        ``peaks``, and ``confidences`` over so many tokens; without ``detokenize`` they have no
+        text.
 
         Raises:
             RefusedByEngine: the request can't be served.

@@ -198,3 +198,37 @@ async def test_a_thought_is_never_reported_before_the_tokens_it_ends_at() -> Non
         known += len(report.tokens)
         thoughts = report.measured.thoughts if report.measured is not None else ()
         assert all(thought.end <= known for thought in thoughts)
+
+
+UNSEEN = Open("p", (7, 8), {"temperature": 1.0}, PHRASES)
+
+
+async def test_what_nobody_looks_at_comes_several_tokens_at_a_time() -> None:
+    engine = Scripted("a", "b")
+    await run(engine, UNSEEN, show=True)
+    assert engine.sampling["run-1"]["stream_interval"] > 1
+    assert engine.sampling["run-1"]["detokenize"] is True, "its answer is read in the end"
+
+
+async def test_text_that_nobody_wants_is_not_made() -> None:
+    engine = Scripted("a", "b")
+    await run(engine, UNSEEN, read=False)
+    assert engine.sampling["run-1"]["detokenize"] is False
+
+
+@pytest.mark.parametrize(
+    ("opened", "changes"),
+    [
+        (Open("p", (7, 8), {}, PHRASES, sink="tcp://user"), {"show": True}),
+        (Open("p", (7, 8), {"stop": ["STOP"]}, PHRASES), {}),
+        (UNSEEN, {"until": ("box",)}),
+        (UNSEEN, {"until": ("step",)}),
+        (UNSEEN, {"measure": Measure(probability=True)}),
+    ],
+)
+async def test_what_is_looked_at_comes_token_by_token(
+    opened: Open, changes: dict[str, Any]
+) -> None:
+    engine = Scripted("a", "}")
+    await run(engine, opened, read=False, **changes)
+    assert not {"stream_interval", "detokenize"} & engine.sampling["run-1"].keys()
