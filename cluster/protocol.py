@@ -1,16 +1,20 @@
 """What the deployments say to each other beyond the core's own messages, and how it is packed.
 
-Reports and batches cross as msgpack bytes: pickling their many small parts would cost more than
-everything the core does with them.
+Everything crosses as msgpack bytes: pickling many small parts would cost more than everything the
+core does with them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
-from dynasor.inputs import from_plain, to_plain
+from dynasor.inputs import Attach, Cancel, Detach, Submit, from_plain, to_plain
 from dynasor.messages import Command, Report
-from dynasor.result import Progress
+from dynasor.result import Progress, Result
+from dynasor.stats import Stats
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -29,7 +33,15 @@ class Batch(msgspec.Struct, frozen=True):
     report_period_s: float
 
 
-class Refused(msgspec.Struct, frozen=True):
+class News(msgspec.Struct, frozen=True):
+    """A replica polls or reports, attached under this epoch; ``report``: a packed `Report`."""
+
+    replica: str
+    epoch: str
+    report: bytes = b""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The controller did not take a query; nothing was spent on it."""
 
     message: str
@@ -73,27 +85,26 @@ StreamItem = TokenDelta | Progress
 
 
 _packer = msgspec.msgpack.Encoder(enc_hook=to_plain)
-_batches = msgspec.msgpack.Decoder(Batch, dec_hook=from_plain)
-_reports = msgspec.msgpack.Decoder(Report)
-_items = msgspec.msgpack.Decoder(StreamItem)
 
 
-def pack(message: Batch | Report | StreamItem) -> bytes:
+def pack(message: msgspec.Struct) -> bytes:
     """Bytes that the ``unpack`` function of that kind of message takes."""
     return _packer.encode(message)
 
 
-def unpack_batch(data: bytes) -> Batch:
-    """Raises msgspec.ValidationError if it is none."""
-    return _batches.decode(data)
+def _unpacker(kind: Any) -> Callable[[bytes], Any]:
+    """Raises msgspec.ValidationError if what it is given is none of the kind."""
+    return msgspec.msgpack.Decoder(kind, dec_hook=from_plain).decode
 
 
-def unpack_report(data: bytes) -> Report:
-    """Raises msgspec.ValidationError if it is none."""
-    return _reports.decode(data)
-
-
-def unpack_item(data: bytes) -> StreamItem:
-    """Raises msgspec.ValidationError if it is none."""
-    item: StreamItem = _items.decode(data)
-    return item
+unpack_batch: Callable[[bytes], Batch] = _unpacker(Batch)
+unpack_report: Callable[[bytes], Report] = _unpacker(Report)
+unpack_item: Callable[[bytes], StreamItem] = _unpacker(StreamItem)
+unpack_submit: Callable[[bytes], Submit] = _unpacker(Submit)
+unpack_cancel: Callable[[bytes], Cancel] = _unpacker(Cancel)
+unpack_attach: Callable[[bytes], Attach] = _unpacker(Attach)
+unpack_detach: Callable[[bytes], Detach] = _unpacker(Detach)
+unpack_news: Callable[[bytes], News] = _unpacker(News)
+unpack_outcome: Callable[[bytes], Result | Refused] = _unpacker(Result | Refused)
+unpack_status: Callable[[bytes], Status] = _unpacker(Status)
+unpack_stats: Callable[[bytes], Stats] = _unpacker(Stats)

@@ -8,6 +8,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from cluster.calls import QUIET
 from cluster.settings import Settings
 
 _OPTIONS: dict[str, Any] = {
@@ -18,7 +19,7 @@ _OPTIONS: dict[str, Any] = {
     # There are no requests to wait for; what runs here goes on elsewhere.
     "graceful_shutdown_wait_loop_s": 0.1,
     "graceful_shutdown_timeout_s": 5,
-    "logging_config": {"enable_access_log": False},
+    "logging_config": QUIET,
 }
 
 

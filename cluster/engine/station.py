@@ -8,12 +8,14 @@ from typing import Any, Protocol
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from cluster.calls import direct
+from cluster.calls import ControllerLine
 from cluster.engine.link import Link
 from cluster.engine.load import Gauge
 from cluster.engine.run import Workers
 from cluster.engine.runner import Runner
+from cluster.protocol import News, pack
 from cluster.settings import EngineSettings, Settings
+from dynasor.inputs import Attach, Detach
 from dynasor.messages import ReplicaInfo
 
 
@@ -48,7 +50,7 @@ class Station:
         self._link = Link(
             serve.get_replica_context().replica_id.unique_id,
             self._runner,
-            _HandleCalls(controller),
+            _LineCalls(ControllerLine(controller)),
             tokens_wait_s=engine_settings.report_tokens_s,
             call_timeout_s=settings.controller.replica_timeout_s,
         )
@@ -80,26 +82,20 @@ class Station:
         await self._link.leave()
 
 
-class _HandleCalls:
-    """`ControllerCalls` over a Serve handle."""
+class _LineCalls:
+    """`ControllerCalls` over a line."""
 
-    def __init__(self, controller: DeploymentHandle[Any]) -> None:
-        self._controller = controller = direct(controller)
-        # Each access to a method of a handle makes a new handle; these two are called all the time.
-        self._poll = controller.poll
-        self._report = controller.report
+    def __init__(self, line: ControllerLine) -> None:
+        self._line = line
 
     async def attach(self, replica: str, info: ReplicaInfo) -> str:
-        epoch: str = await self._controller.attach.remote(replica, info)
-        return epoch
+        return (await self._line.call("attach", pack(Attach(replica, info)))).decode()
 
     async def detach(self, replica: str) -> None:
-        await self._controller.detach.remote(replica)
+        await self._line.call("detach", pack(Detach(replica)))
 
     async def poll(self, replica: str, epoch: str) -> bytes:
-        batch: bytes = await self._poll.remote(replica, epoch)
-        return batch
+        return await self._line.call("poll", pack(News(replica, epoch)))
 
     async def report(self, replica: str, epoch: str, report: bytes) -> bytes:
-        batch: bytes = await self._report.remote(replica, epoch, report)
-        return batch
+        return await self._line.call("report", pack(News(replica, epoch, report)))
