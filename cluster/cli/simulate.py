@@ -42,8 +42,21 @@ def add_parser(commands: Any) -> None:
     )
     add("--replicas", type=positive, metavar="N", help="engines that generate")
     add("--queries", type=positive, metavar="N", help="queries of the workload, at most")
-    add("--rate", type=above_zero, metavar="R", help="queries per second, in the mean")
+    both = parser.add_mutually_exclusive_group()
+    both.add_argument(
+        "--rate", type=above_zero, metavar="R", help="queries per second, in the mean"
+    )
+    both.add_argument(
+        "--load", type=above_zero, metavar="X", help="multiple of what policy even sustains, about"
+    )
     add("--seed", type=natural, metavar="N", help="of the workload")
+    add(
+        "--repeats",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="with seeds from --seed on: tells what figures vary by (default: %(default)s)",
+    )
     add("--questions", type=Path, metavar="FILE", help="recorded questions, see traces/")
     add(
         "--out", type=directory, metavar="DIR", help="write a report there: report.json, index.html"
@@ -58,17 +71,20 @@ def run(args: argparse.Namespace) -> int:
 
     from cluster.bench.reports.environment import environment
     from cluster.controller.memory import tune
+    from cluster.sim.capacity import with_load
+    from cluster.sim.repeats import with_seed
     from cluster.sim.simulation import simulate, with_deadlines
     from cluster.sim.telling import as_json, document, tables
 
     began = environment()
     try:
-        scenario = with_deadlines(_scenario(args))
+        scenario = with_deadlines(with_load(_scenario(args)))
         tune()
         found: list[Simulated] = []
         for system in scenario.systems:
-            with _bar(scenario, quiet=args.json) as progress:
-                found.append(simulate(scenario, system, progress))
+            for repeat in range(args.repeats):
+                with _bar(scenario, quiet=args.json) as progress:
+                    found.append(simulate(with_seed(scenario, repeat), system, progress))
     except ValueError as error:
         raise CliError(str(error)) from None
     if args.json:
@@ -96,6 +112,8 @@ def _scenario(args: argparse.Namespace) -> Scenario:
             {"name": policy, "controller": {"policy": policy}}
             for policy in dict.fromkeys(args.policy)
         ]
+    if args.load is not None or args.rate is not None:
+        simulation["load"] = args.load
     if args.replicas is not None:
         simulation["replicas"] = args.replicas
     if args.queries is not None:

@@ -61,6 +61,13 @@ class Simulation(_Model):
     systems: tuple[System, ...] = Field(
         (), description="to compare on the same workload; none: the application as it is"
     )
+    load: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="of the arrivals, as a multiple of what the engines are estimated to sustain "
+        "under policy even; their own rate counts no more; None: it does",
+    )
     slots: int | None = Field(None, ge=1)
     kv_tokens: int | None = Field(None, ge=1)
     block_size: int | None = Field(None, ge=1)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 
 from cluster.bench.stats import mean
+from cluster.sim.capacity import alone
 from cluster.sim.settings import Scenario, System
 from cluster.sim.tally import Tally
 from cluster.sim.world import World
 from cluster.workload.served import Served
 from cluster.workload.workload import Deadline
-
-ALONE_QUERIES = 24
-"""Queries of each kind, each in a cluster of its own, that tell what they take alone."""
 
 Progress = Callable[[str, float, int], None]
 """Told a system's name, the virtual time, and how many queries have ended, now and then."""
@@ -92,18 +89,7 @@ def with_deadlines(scenario: Scenario) -> Scenario:
     deadline = scenario.workload.deadline
     if deadline is None or deadline.base_s is not None:
         return scenario
-    base_s = {}
-    system = System(name="alone", controller={"policy": "even"})
-    for kind in scenario.workload.kinds:
-        workload = scenario.workload.model_copy(update={"kinds": (kind,), "deadline": None})
-        quiet = scenario.simulation.model_copy(update={"faults": ()})
-        alone = scenario.model_copy(update={"workload": workload, "simulation": quiet})
-        taken_s: list[float] = []
-        for request in islice(workload.requests(), ALONE_QUERIES):
-            world = World(alone, system, iter([replace(request, at_s=0.0)]))
-            world.run(lambda *_: None)
-            taken_s += world.tally.latencies_s
-        base_s[kind.name] = mean(taken_s)
+    base_s = {kind.name: alone(scenario, kind).seconds for kind in scenario.workload.kinds}
     timed = Deadline(slo_scale=deadline.slo_scale, base_s=base_s)
     workload = scenario.workload.model_copy(update={"deadline": timed})
     return scenario.model_copy(update={"workload": workload})

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from rich.table import Table
 
 from cluster.bench.reports.document import Document, Measure, Run
 from cluster.bench.reports.environment import Environment
-from cluster.bench.stats import share_interval
+from cluster.sim.notes import notes
+from cluster.sim.repeats import by_system, interval, values
 from cluster.sim.settings import Scenario
 from cluster.sim.simulation import Simulated
-from cluster.workload.workload import Synthetic
 
 
 class _Row(NamedTuple):
@@ -57,22 +59,36 @@ COSTS = {
 
 
 def tables(found: Sequence[Simulated]) -> tuple[Table, Table]:
-    """The simulated figures, and those that were measured on this machine."""
-    simulated = [one.figures for one in found]
-    measured = [asdict(one.costs) for one in found]
-    systems = [one.system for one in found]
+    """The simulated figures, and those that were measured on this machine; means of repeats."""
+    systems = {system: values(repeats) for system, repeats in by_system(found).items()}
+    means = {
+        system: {name: fmean(numbers) for name, numbers in every.items()}
+        for system, every in systems.items()
+    }
+    number = max(len(repeats) for repeats in by_system(found).values())
+    mean = f", mean of {number} seeds" if number > 1 else ""
     return (
-        _table("simulated", FIGURES, systems, simulated),
-        _table("measured on this machine", COSTS, systems, measured),
+        _table(f"simulated{mean}", FIGURES, means),
+        _table(f"measured on this machine{mean}", COSTS, means),
     )
 
 
 def as_json(found: Sequence[Simulated]) -> dict[str, Any]:
-    """All figures; those under ``simulated`` are the same for equal scenarios."""
-    return {
-        "simulated": {one.system: {**one.figures, "stops": _stops(one)} for one in found},
-        "measured": {one.system: asdict(one.costs) for one in found},
+    """All figures; those under ``simulated`` are the same for equal scenarios. Of several repeats
+    they are means, and those of each are under ``repeats``."""
+    systems = by_system(found)
+    told: dict[str, Any] = {
+        "simulated": {name: _means(repeats) for name, repeats in systems.items()},
+        "measured": {
+            name: {cost: fmean(values(repeats)[cost]) for cost in COSTS}
+            for name, repeats in systems.items()
+        },
     }
+    if any(len(repeats) > 1 for repeats in systems.values()):
+        told["repeats"] = {
+            name: [_means([one]) for one in repeats] for name, repeats in systems.items()
+        }
+    return told
 
 
 def document(
@@ -81,98 +97,87 @@ def document(
     environment: Environment,
     bench: str = "simulate",
 ) -> Document:
-    """A report's document."""
-    profile = scenario.profile
-    notes = [
-        f"Simulated, in virtual time. Step times: profile {profile.name} ({profile.source}; "
-        f"{profile.notes or profile.machine}).",
-        "Controller CPU was measured on this machine; all else depends on the scenario alone. The "
-        "core's computing takes no virtual time.",
-        *_made_up(scenario),
-    ]
-    notes += [
-        f"{one.system}: every {one.tally.stride}th query is kept one by one; the measures are of "
-        f"all {one.tally.number:,}, what is computed from single queries is of the sample."
-        for one in found
-        if one.tally.stride > 1
-    ]
+    """A report's document. ``scenario``: of the first repeat."""
+    systems = by_system(found)
+    first = scenario.workload.seed
     return Document(
         bench=bench,
-        seeds=(scenario.workload.seed,),
+        seeds=tuple(range(first, first + max(map(len, systems.values())))),
         settings={
-            "simulation": scenario.simulation.model_dump(mode="json", exclude_unset=True),
+            "simulation": _shown(scenario.simulation.model_dump(exclude_unset=True)),
             "application": scenario.settings.model_dump(mode="json", exclude_unset=True),
             "step": scenario.profile.step.model_dump(),
-            "workload": scenario.workload.model_dump(mode="json", exclude_unset=True),
+            "workload": _shown(scenario.workload.model_dump(exclude_unset=True)),
         },
-        measures=tuple(measure for one in found for measure in measures(one, bench)),
-        runs=tuple(
-            Run(system=one.system, served=one.served, wall_s=one.virtual_s, timeline=one.timeline)
-            for one in found
+        measures=tuple(
+            measure
+            for system, repeats in systems.items()
+            for measure in measures(repeats, f"{bench}/{system}")
         ),
-        notes=tuple(notes),
+        runs=tuple(
+            Run(
+                system=system,
+                load={"repeat": float(place)} if len(repeats) > 1 else {},
+                served=one.served,
+                wall_s=one.virtual_s,
+                timeline=one.timeline,
+            )
+            for system, repeats in systems.items()
+            for place, one in enumerate(repeats)
+        ),
+        notes=tuple(notes(found, scenario)),
         **environment,
     )
 
 
-def measures(one: Simulated, prefix: str) -> list[Measure]:
-    """The figures of one system; nan are left out."""
+def measures(repeats: Sequence[Simulated], prefix: str) -> list[Measure]:
+    """The figures of one system, each named after the prefix; those that a repeat has not are left
+    out."""
     found = []
-    for rows, values in ((FIGURES, one.figures), (COSTS, asdict(one.costs))):
-        for name, row in rows.items():
-            value = values.get(name, math.nan)
-            if math.isnan(value):
-                continue
-            low = high = value
-            if name == "accuracy":
-                right = one.tally.correct
-                others = one.tally.number - right
-                value, low, high = share_interval([1.0] * right + [0.0] * others)
-            found.append(
-                Measure(
-                    name=f"{prefix}/{one.system}/{name}",
-                    value=value,
-                    low=low,
-                    high=high,
-                    unit=row.unit,
-                    better=row.better,
-                )
+    for name, numbers in values(repeats).items():
+        row = FIGURES.get(name) or COSTS[name]
+        value, low, high = interval(name, repeats)
+        found.append(
+            Measure(
+                name=f"{prefix}/{name}",
+                value=value,
+                low=low,
+                high=high,
+                unit=row.unit,
+                better=row.better,
+                repeats=numbers if len(numbers) > 1 else (),
             )
+        )
     return found
 
 
-def _made_up(scenario: Scenario) -> list[str]:
-    """What of the outcomes no model has said."""
-    if isinstance(scenario.workload.questions, Synthetic):
-        return ["Questions are drawn from a parametric model: no real model's answers or lengths."]
-    missing: set[str] = set()
-    for question in scenario.workload.read_questions():
-        recorded = {
-            "chains": bool(question.chains),
-            "steps": bool(question.steps),
-            "confidences": all(one.confidence is not None for one in question.samples),
-            "rewards": all(one.reward is not None for one in question.samples),
-        }
-        missing |= {part for part, known in recorded.items() if not known}
-    if not missing:
-        return []
-    names = ", ".join(sorted(missing))
-    return [f"Not recorded of all questions, and assumed where needed (`assumed`): {names}."]
+def _means(repeats: Sequence[Simulated]) -> dict[str, Any]:
+    every = values(repeats)
+    stops = sum((one.tally.stops for one in repeats), Counter[str]())
+    figures = {name: fmean(every[name]) for name in FIGURES if name in every}
+    return {**figures, "stops": dict(sorted(stops.items()))}
 
 
-def _table(
-    title: str, rows: dict[str, _Row], systems: list[str], values: list[dict[str, float]]
-) -> Table:
+def _shown(value: Any) -> Any:
+    """For JSON; files below the working directory by their way from there, others by name."""
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    if isinstance(value, Path):
+        here = Path.cwd()
+        path = value.absolute()
+        return str(path.relative_to(here)) if path.is_relative_to(here) else path.name
+    return value
+
+
+def _table(title: str, rows: dict[str, _Row], systems: dict[str, dict[str, float]]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for system in systems:
         table.add_column(system, justify="right")
     for name, row in rows.items():
-        if any(name in one for one in values):
-            cells = [format(one.get(name, math.nan), row.pattern) for one in values]
+        if any(name in one for one in systems.values()):
+            cells = [format(one.get(name, math.nan), row.pattern) for one in systems.values()]
             table.add_row(row.title, *cells)
     return table
-
-
-def _stops(one: Simulated) -> dict[str, int]:
-    return dict(sorted(one.tally.stops.items()))

@@ -49,9 +49,9 @@ class Change:
 def changes(before: Document, after: Document) -> list[Change]:
     """Every measure that both have, in the order of the first.
 
-    With at least two repeats on both sides noise is what repeats vary by (Welch 1947); else it is
-    what the two intervals say together (Zou and Donner 2008, which is the sum in quadrature of the
-    sides that face each other).
+    With at least two repeats on both sides noise is what repeats vary by (Welch 1947); else, or
+    where no repeat differs from another one, it is what the two intervals say together (Zou and
+    Donner 2008, which is the sum in quadrature of the sides that face each other).
     """
     second = {measure.name: measure for measure in after.measures}
     pairs = [(one, second[one.name]) for one in before.measures if one.name in second]
@@ -103,8 +103,9 @@ def _tested(one: Measure, other: Measure) -> tuple[Interval, float]:
     numbers = (one.value, other.value, *one.repeats, *other.repeats)
     if one.unit != other.unit or not all(map(math.isfinite, numbers)):
         return Interval(math.nan, math.nan, math.nan), math.nan
-    if min(len(one.repeats), len(other.repeats)) >= 2:
-        return _welch(one.repeats, other.repeats)
+    sides = (one.repeats, other.repeats)
+    if min(map(len, sides)) >= 2 and any(variance(side) for side in sides):
+        return _welch(*sides)
     return _from_intervals(one, other)
 
 
@@ -112,11 +113,8 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[Interval, f
     difference = fmean(second) - fmean(first)
     parts = [variance(values) / len(values) for values in (first, second)]
     error = math.sqrt(sum(parts))
-    if error == 0:
-        same = math.isclose(fmean(first), fmean(second), rel_tol=SAME)
-        return Interval(difference, difference, difference), 1.0 if same else 0.0
     freedom = _freedom(parts, first, second)
-    half = _t_quantile(freedom) * error
+    half = t_quantile(freedom) * error
     interval = Interval(difference, difference - half, difference + half)
     return interval, _t_chance(abs(difference) / error, freedom)
 
@@ -135,8 +133,8 @@ def _t_chance(t: float, freedom: float) -> float:
     return float(betainc(freedom / 2, 0.5, 0, where, regularized=True))
 
 
-def _t_quantile(freedom: float) -> float:
-    """Which t noise exceeds with the chance of `LEVEL`, by bisection."""
+def t_quantile(freedom: float) -> float:
+    """Which distance from 0 Student's t exceeds with the chance of `LEVEL`, by bisection."""
     low, high = 0.0, 100.0
     for _ in range(60):
         middle = (low + high) / 2

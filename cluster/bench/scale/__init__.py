@@ -1,0 +1,1 @@
+"""`dynasor bench scale`: what the controller costs as simulated clusters grow."""
