@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cluster.workload.refused import refused
 
 PROFILES = Path(__file__).with_name("profiles")
 """Those that ship; a profile is named by its file here, or given as a path."""
@@ -121,13 +123,19 @@ def read_profile(name: str) -> EngineProfile:
     """A profile by name, or from a file.
 
     Raises:
-        ValueError: there is no such profile, naming those that ship; or it says something else
-            than a profile (pydantic.ValidationError).
+        ValueError: there is no such profile, naming those that ship; or the file can't be read or
+            holds no profile, naming the file and the field.
     """
     path = Path(name) if name.endswith(".json") else PROFILES / f"{name}.json"
     try:
         text = path.read_text()
-    except OSError:
+    except (OSError, UnicodeDecodeError) as error:
+        if name.endswith(".json"):
+            reason = error.strerror if isinstance(error, OSError) else "no text"
+            raise ValueError(f"{path}: {reason}") from None
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.json")))
         raise ValueError(f"there is no engine profile {name!r}; known: {known}") from None
-    return EngineProfile.model_validate_json(text)
+    try:
+        return EngineProfile.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {refused(error, EngineProfile, '')}") from None

@@ -13,6 +13,7 @@ from cluster.sim.faults import Fault, Restart
 from cluster.sim.outcomes.assumed import Assumed
 from cluster.sim.profile import EngineProfile, read_profile
 from cluster.workload.paths import DIRECTORY, RelativePath
+from cluster.workload.refused import refused
 from cluster.workload.workload import Workload
 from dynasor.errors import InvalidField, first_invalid
 from dynasor.messages import ReplicaInfo
@@ -165,11 +166,12 @@ def read_scenario(path: Path, over: Document | None = None) -> Scenario:
     """A simulation's file.
 
     Args:
-        over: fields that count instead of the file's, as it would say them; its paths are relative
-            to the working directory.
+        over: fields that count instead of the file's, as it would say them; what is null there is
+            left open. Relative paths begin at the file's directory in both.
 
     Raises:
-        ValueError: it can't be read, or says something that is not allowed; names the field.
+        ValueError: it can't be read, or says something that is not allowed; names the file and the
+            field.
     """
     document = _merged(_read_yaml(path), over or {})
     unknown = sorted(document.keys() - {"simulation", "workload"})
@@ -179,11 +181,11 @@ def read_scenario(path: Path, over: Document | None = None) -> Scenario:
     try:
         simulation = Simulation.model_validate(document.get("simulation") or {}, context=context)
     except ValidationError as error:
-        raise ValueError(f"{path}: {first_invalid(error, 'simulation')}") from None
+        raise ValueError(f"{path}: {refused(error, Simulation, 'simulation')}") from None
     try:
         workload = Workload.model_validate(document.get("workload") or {}, context=context)
     except ValidationError as error:
-        raise ValueError(f"{path}: {first_invalid(error, 'workload')}") from None
+        raise ValueError(f"{path}: {refused(error, Workload, 'workload')}") from None
     return scenario(simulation, workload, path)
 
 

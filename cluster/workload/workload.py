@@ -25,9 +25,10 @@ from cluster.workload.difficulty import Difficulties
 from cluster.workload.files import read_bytes, read_recording
 from cluster.workload.parametric import Parametric
 from cluster.workload.paths import DIRECTORY, RelativePath
+from cluster.workload.refused import refused
 from cluster.workload.request import Request
 from dynasor.algorithms import PLAIN
-from dynasor.errors import InvalidField, first_invalid
+from dynasor.errors import InvalidField
 from dynasor.query import parse_program
 from dynasor.replay.recording import Question
 
@@ -202,7 +203,7 @@ def read_workload(path: Path) -> Workload:
     try:
         return Workload.model_validate(document["workload"], context={DIRECTORY: path.parent})
     except ValidationError as error:
-        raise ValueError(f"{path}: {first_invalid(error, 'workload')}") from None
+        raise ValueError(f"{path}: {refused(error, Workload, 'workload')}") from None
 
 
 def _places(number: int, rng: Random) -> Iterator[int]:
