@@ -24,9 +24,12 @@ from dynasor.messages import End, Start
 
 logger = logging.getLogger(__name__)
 
-UNWATCHED_INTERVAL = 8
-"""Tokens that a branch hands over at once where nobody looks at each: handing one over costs
-this process more than all else it does for it. A lease may be exceeded by almost as many."""
+UNWATCHED_INTERVAL = 16
+"""Tokens that a branch hands over at once where nobody looks at each: handing one over, here and in
+the report, costs more than all else that is done for it outside the engine."""
+
+INTERVALS_PER_LEASE = 4
+"""At least so often a lease's tokens are counted: by almost one interval it may be exceeded."""
 
 
 class Reader(Protocol):
@@ -80,7 +83,7 @@ class Generating:
         context = (*run.program.prompt, *start.prefix, *start.generated)
         sampling = _sampling(run, start)
         if not _is_watched(run, start, sampling):
-            sampling |= {"stream_interval": UNWATCHED_INTERVAL, "detokenize": start.read}
+            sampling |= {"stream_interval": _interval(start), "detokenize": start.read}
         pieces = self._engine.generate(run.request, context, sampling)
         if start.show and start.unseen and not start.generated:
             self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
@@ -169,6 +172,12 @@ def _is_watched(run: Run, start: Start, sampling: dict[str, Any]) -> bool:
     shown = start.show and run.program.sink is not None
     ends_early = bool(start.until or sampling.get("stop"))
     return shown or ends_early or start.measure is not None
+
+
+def _interval(start: Start) -> int:
+    """How many tokens are handed over at once."""
+    lease = start.lease - len(start.generated)
+    return max(1, min(UNWATCHED_INTERVAL, lease // INTERVALS_PER_LEASE))
 
 
 def _sampling(run: Run, start: Start) -> dict[str, Any]:
