@@ -91,3 +91,28 @@ def test_a_report_does_not_go_where_a_file_is(
     with pytest.raises(SystemExit):
         main(["simulate", str(file), "--out", str(file)])
     assert "--out: must be a directory" in capsys.readouterr().err
+
+
+def test_repeats_say_what_figures_vary_by(file: Path, tmp_path: Path) -> None:
+    options = ["--queries", "20", "--policy", "even", "--repeats", "3"]
+    reports = []
+    for seed in ("0", "3"):
+        out = tmp_path / seed
+        assert main(["simulate", str(file), *options, "--seed", seed, "--out", str(out)]) == 0
+        reports.append(out)
+    report = read_report(reports[0])
+    assert report.seeds == (0, 1, 2) and len(report.runs) == 3
+    (latency,) = [one for one in report.measures if one.name == "simulate/even/p90_s"]
+    assert len(latency.repeats) == 3 and latency.low < latency.value < latency.high
+    assert main(["bench", "compare", *map(str, reports)]) in (0, 1)
+
+
+def test_a_load_is_a_multiple_of_what_even_sustains(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = (str(file), "--queries", "300", "--policy", "even")
+    calm = simulated(capsys, *options, "--load", "0.4")["even"]
+    full = simulated(capsys, *options, "--load", "3")["even"]
+    more = simulated(capsys, *options, "--load", "3", "--replicas", "4")["even"]
+    assert full["waiting"] > 0 == calm["waiting"]
+    assert more["queries_per_s"] > 1.5 * full["queries_per_s"]

@@ -229,3 +229,24 @@ def test_bad_input_says_what_is_allowed() -> None:
         sim.advance(0.5)
     with pytest.raises(ValueError, match="at least slots"):
         engine(slots=9, batched=8)
+
+
+def test_it_says_when_a_job_has_so_many_tokens() -> None:
+    sim = engine()
+    sim.submit(job(1, 4, 20), 0.0)
+    assert sim.reaches_at(1, 5) is None, "its prompt is not read yet"
+    sim.advance(1.0)
+    assert (sim.reaches_at(1, 5), sim.reaches_at(1, 1)) == (5.0, 1.0)
+    assert sim.reaches_at(1, 30) is None
+    sim.advance(5.0)
+    assert sim.generated(1) == 5
+
+
+def test_tokens_that_nobody_got_count_as_generated() -> None:
+    sim = engine()
+    sim.submit(job(1, 4, 20), 0.0)
+    sim.advance(6.5)
+    assert sim.generated_in_all == 6
+    sim.abort([1], 6.5)
+    assert run(sim)[0].generated == 6
+    assert sim.generated_in_all == 7

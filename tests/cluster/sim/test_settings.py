@@ -95,6 +95,13 @@ def test_a_system_changes_the_controller_only(tmp_path: Path) -> None:
         ),
         ({"workload": {"queries": None}}, "queries"),
         ({"workload": {"kinds": [{"name": "b", "program": {"algorithm": "rebase"}}]}}, "kinds.b"),
+        ({"simulation": {"timeline": {"x": 1}}}, "timeline.x: unknown field; allowed: period_s"),
+        ({"simulation": {"faults": [{"kind": "x"}]}}, "kind: must be one of loss, restart, slow"),
+        ({"workload": {"arrivals": {"process": "x"}}}, "arrivals.process: must be one of bursts"),
+        (
+            {"workload": {"arrivals": {"process": "poisson", "rate": 1, "x": 1}}},
+            "allowed: process, rate",
+        ),
         ({"worload": {}}, "worload: unknown field"),
     ],
 )

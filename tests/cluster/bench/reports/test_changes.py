@@ -116,6 +116,14 @@ def test_repeats_say_more_than_intervals() -> None:
     assert verdict(*steady) == "better"
 
 
+def test_identical_repeats_leave_it_to_the_intervals() -> None:
+    same, other = (0.5, 0.5), (0.4, 0.4)
+    assert verdict(measure(0.5, repeats=same), measure(0.4, repeats=other)) == "unclear"
+    assert verdict(measure(0.5, repeats=same), measure(0.5, repeats=same)) == "no change"
+    wide = verdict(measure(0.5, 0.2, repeats=same), measure(0.4, 0.2, repeats=other))
+    assert wide == "no change"
+
+
 def test_welch_as_in_the_table_of_student() -> None:
     shift = 2.776445 * math.sqrt(2 / 3)  # t of 4 degrees of freedom times the standard error
     first, second = (9.0, 10.0, 11.0), tuple(value + shift for value in (9.0, 10.0, 11.0))

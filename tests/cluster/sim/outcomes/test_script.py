@@ -163,6 +163,21 @@ def test_confidence_of_a_chain_falls_where_it_is_weakest() -> None:
     assert late.log_probability == pytest.approx(-0.693, abs=0.001)
 
 
+def test_sketches_tell_the_answer_only_near_the_end() -> None:
+    measure = Measure(thoughts=True, sketches=True)
+    seen: dict[int, set[tuple[str | None, bytes]]] = {}
+    for seed in range(40):
+        trace = script(BARE, seed).trace(start(0, measure=measure))
+        for thought in trace.measured(measure, 0, trace.tokens, ended=True).thoughts:
+            seen.setdefault(thought.end, set()).add((trace.answer, thought.sketch))
+    shared = {
+        at: {sketch for said, sketch in ones if said == "0"}
+        & {sketch for said, sketch in ones if said == "1"}
+        for at, ones in seen.items()
+    }
+    assert shared[64] and not shared[192]
+
+
 def test_right_answers_are_those_that_any_part_calls_right() -> None:
     assert right_answers(QUESTION) == {"0"}
     assert right_answers(Question((Sample("4", 1, True), Sample("5", 1, False)))) == {"4"}
