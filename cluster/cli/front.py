@@ -30,6 +30,9 @@ def front_environment() -> dict[str, str]:
     stats, metrics = _free_ports(2)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        # How long an ending ingress replica stays reachable: until HAProxy has heard of it.
+        # By default 30 s, for load balancers elsewhere.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
