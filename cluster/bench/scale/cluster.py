@@ -11,7 +11,7 @@ from cluster.sim.settings import Scenario, Simulation, scenario
 from cluster.workload.workload import Workload
 from dynasor.errors import first_invalid
 
-SLOTS = 64
+SLOTS = 32
 """Of a replica: few, so that a cluster is full of few programs."""
 
 QUESTIONS = {
