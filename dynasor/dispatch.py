@@ -124,7 +124,10 @@ class Dispatcher:
         for service, queue in self._queues.items():
             while self._fleet.has_room(service) and (head := queue.head()) is not None:
                 program = programs[head]
-                if not self._place_first(program, service, queue, now):
+                on = self._place_first(program, service, queue, now)
+                if head not in queue and not any(head in each for each in self._queues.values()):
+                    self._latest.pop(head, None)
+                if not on:
                     break
                 if head not in queue and _first(program, service) is not None:
                     spent.append(program)

@@ -174,6 +174,15 @@ class TestNumbers:
         assert (stats.programs, stats.running, stats.waiting) == (0, 0, 0)
         assert stats.placements == 20
 
+    def test_deadlines_cost_nothing_while_nobody_waits(self) -> None:
+        there = world(lengths(400), lease_tokens=32)
+        there.submit(max_branches=4, deadline_s=8.0)
+        seen = []
+        while there.core.programs:
+            there.step()
+            seen.append(there.core.stats().price)
+        assert len(seen) > 10 and set(seen) == {0.0}
+
     def test_the_price_is_zero_when_idle_and_rises_with_a_queue(self) -> None:
         there = world(lengths(200), slots=2)
         seen: list[float] = []
