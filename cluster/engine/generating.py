@@ -28,9 +28,6 @@ UNWATCHED_INTERVAL = 16
 """Tokens that a branch hands over at once where nobody looks at each: handing one over, here and in
 the report, costs more than all else that is done for it outside the engine."""
 
-INTERVALS_PER_LEASE = 4
-"""At least so often a lease's tokens are counted: by almost one interval it may be exceeded."""
-
 
 class Reader(Protocol):
     """Finds a chain's answer."""
@@ -83,7 +80,7 @@ class Generating:
         context = (*run.program.prompt, *start.prefix, *start.generated)
         sampling = _sampling(run, start)
         if not _is_watched(run, start, sampling):
-            sampling |= {"stream_interval": _interval(start), "detokenize": start.read}
+            sampling |= {"stream_interval": UNWATCHED_INTERVAL, "detokenize": start.read}
         pieces = self._engine.generate(run.request, context, sampling)
         if start.show and start.unseen and not start.generated:
             self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
@@ -170,14 +167,9 @@ def _boxed(piece: Piece, box: BoxEnd) -> Piece:
 def _is_watched(run: Run, start: Start, sampling: dict[str, Any]) -> bool:
     """Whether its text, or each of its tokens, is looked at as it comes."""
     shown = start.show and run.program.sink is not None
-    ends_early = bool(start.until or sampling.get("stop"))
+    # A lease is kept to the token; what the engine itself ends needs nobody to count.
+    ends_early = bool(start.until or sampling.get("stop")) or start.lease < start.max_tokens
     return shown or ends_early or start.measure is not None
-
-
-def _interval(start: Start) -> int:
-    """How many tokens are handed over at once."""
-    lease = start.lease - len(start.generated)
-    return max(1, min(UNWATCHED_INTERVAL, lease // INTERVALS_PER_LEASE))
 
 
 def _sampling(run: Run, start: Start) -> dict[str, Any]:

@@ -210,15 +210,6 @@ async def test_what_nobody_looks_at_comes_several_tokens_at_a_time() -> None:
     assert engine.sampling["run-1"]["detokenize"] is True, "its answer is read in the end"
 
 
-@pytest.mark.parametrize(("lease", "generated", "expected"), [(99, 0, 16), (40, 8, 8), (2, 0, 1)])
-async def test_short_leases_are_counted_more_often(
-    lease: int, generated: int, expected: int
-) -> None:
-    engine = Scripted("a", "b")
-    await run(engine, UNSEEN, lease=lease, generated=(TEXT_IDS,) * generated)
-    assert engine.sampling["run-1"]["stream_interval"] == expected
-
-
 async def test_text_that_nobody_wants_is_not_made() -> None:
     engine = Scripted("a", "b")
     await run(engine, UNSEEN, read=False)
@@ -230,6 +221,7 @@ async def test_text_that_nobody_wants_is_not_made() -> None:
     [
         (Open("p", (7, 8), {}, PHRASES, sink="tcp://user"), {"show": True}),
         (Open("p", (7, 8), {"stop": ["STOP"]}, PHRASES), {}),
+        (UNSEEN, {"lease": 98}),
         (UNSEEN, {"until": ("box",)}),
         (UNSEEN, {"until": ("step",)}),
         (UNSEEN, {"measure": Measure(probability=True)}),
