@@ -20,5 +20,5 @@ def test_linked_files_exist() -> None:
 
 
 def test_commands_are_targets_of_the_makefile() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    assert set(re.findall(r"\bmake ([a-z]+)", README)) <= set(targets)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= set(targets)
