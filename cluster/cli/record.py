@@ -76,7 +76,7 @@ def _add_questions(group: Any) -> None:
 
 
 def _add_recorded(group: Any) -> None:
-    from cluster.record.plan import MAX_SAMPLES
+    from cluster.record.plan import MAX_SAMPLES, SEARCHES
 
     group.add_argument(
         "--samples",
@@ -101,8 +101,8 @@ def _add_recorded(group: Any) -> None:
     )
     group.add_argument(
         "--search",
-        choices=("rebase", "beam_search"),
-        default="rebase",
+        choices=SEARCHES,
+        default=SEARCHES[0],
         help="how a tree is searched (default: %(default)s)",
     )
     group.add_argument(

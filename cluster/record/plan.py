@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from dynasor.replay.recording import Question
 
-Search = Literal["rebase", "beam_search"]
+PROGRAMS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("programs.yaml").read_text())
+SEARCHES = tuple(PROGRAMS["trees"])
+"""Names of what grows a tree; the first is the default."""
 
 MAX_SAMPLES = 256
 """Most samples of a question, as in its format and in the programs that sample."""
@@ -23,7 +28,7 @@ class Plan:
         chains: long chains of thought with trial answers.
         trees: search trees, 0 or 1; None: 1 where the cluster has a reward model.
         rewards: the cluster has one, which judges the samples; a tree can't be without.
-        search: the algorithm that grows the tree.
+        search: what grows the tree, one of `SEARCHES`.
         width: of the tree, in paths.
         system: system message of the long chains; None: none.
         temperature: of everything.
@@ -35,7 +40,7 @@ class Plan:
     chains: int = 4
     trees: int | None = None
     rewards: bool = False
-    search: Search = "rebase"
+    search: str = SEARCHES[0]
     width: int = 16
     system: str | None = None
     temperature: float = 1.0
@@ -43,25 +48,16 @@ class Plan:
 
     def samples_body(self, question: Question) -> dict[str, Any]:
         """The chat request for all samples: one program that nothing ends early."""
-        if self.rewards:
-            program: dict[str, Any] = {"algorithm": "best_of_n", "probability": True}
-        else:
-            program = {"algorithm": "self_consistency", "weights": "confidence"}
+        program = PROGRAMS["judged" if self.rewards else "unjudged"]
         return self._body(question, {**program, "max_branches": self.samples})
 
     def chain_body(self, question: Question) -> dict[str, Any]:
         """The chat request for one long chain that is probed wherever a thought ends."""
-        program = {
-            "algorithm": "chain_of_thought",
-            "probe_at": "thought",
-            "probe_every": 1,
-            "probability": True,
-        }
-        return self._body(question, program, self.system)
+        return self._body(question, PROGRAMS["chain"], self.system)
 
     def tree_body(self, question: Question) -> dict[str, Any]:
         """The chat request for a search tree."""
-        return self._body(question, {"algorithm": self.search, "width": self.width})
+        return self._body(question, {**PROGRAMS["trees"][self.search], "width": self.width})
 
     def _body(
         self, question: Question, program: dict[str, Any], system: str | None = None

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cluster.sim.capacity import with_load
 from cluster.sim.settings import Scenario, Simulation, scenario
 from cluster.workload.workload import Workload
+from dynasor.algorithms import DEFAULT_ALGORITHM
 from dynasor.errors import first_invalid
 
 SLOTS = 32
@@ -17,7 +18,7 @@ SLOTS = 32
 QUESTIONS = {
     "questions": 2000, "samples": 32, "chains": 0, "steps": 0, "tokens": 512
 }  # fmt: skip
-PROGRAM = {"algorithm": "self_consistency", "max_branches": 16}
+PROGRAM = {"algorithm": DEFAULT_ALGORITHM, "max_branches": 16}
 CONTROLLER = {"lease_tokens": 2048, "max_programs": 1_000_000, "reports_per_s": 200}
 PERIOD_S, SAMPLES = 0.5, 2000
 """Of the timeline."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cluster.bench.options import names
 from cluster.cli.errors import CliError
+from dynasor.algorithms import DEFAULT_ALGORITHM
 
 if TYPE_CHECKING:
     from cluster.bench.systems.catalog import Place, System
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CONFIG = Path("serve_configs/local.yaml")
 QUESTIONS = Path("traces/abacus.jsonl.gz")
 SYSTEMS = "ray-serve-llm,baseline,even,threshold,beta,value"
-VOTE = {"algorithm": "self_consistency", "max_branches": 16}
+VOTE = {"algorithm": DEFAULT_ALGORITHM, "max_branches": 16}
 
 
 class Plan(NamedTuple):

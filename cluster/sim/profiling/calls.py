@@ -15,6 +15,7 @@ from typing import Any
 from cluster.bench.client import RequestFailed, chat, connect, first_model
 from cluster.sim.profile import CallCost, StepCost
 from cluster.sim.profiling.progress import Say
+from dynasor.algorithms import DEFAULT_ALGORITHM
 
 ASSUMED = CallCost(command_s=0.002, report_s=0.002, query_s=0.008)
 """Where nothing was measured: of Ray Serve on one machine."""
@@ -104,4 +105,4 @@ def _body(model: str, program: dict[str, Any] | None) -> dict[str, Any]:
 def _one_by_one() -> dict[str, Any]:
     """Its branches are too short to have answers, so it never becomes certain."""
     policy = {"name": "threshold", "knob": 1, "wave": 1, "threshold": 1.0}
-    return {"algorithm": "self_consistency", "max_branches": BRANCHES, "policy": policy}
+    return {"algorithm": DEFAULT_ALGORITHM, "max_branches": BRANCHES, "policy": policy}

@@ -17,6 +17,7 @@ from cluster.bench.client import RequestFailed, chat, connect, first_model, heal
 from cluster.sim.profile import StepCost
 from cluster.sim.profiling.calls import prompt_tokens
 from cluster.sim.profiling.progress import Say
+from dynasor.algorithms import DEFAULT_ALGORITHM
 from dynasor.messages import ReplicaInfo
 
 CHAINS = 16
@@ -102,5 +103,5 @@ def _body(model: str, number: int) -> dict[str, Any]:
         "messages": [{"role": "user", "content": QUESTION.format(number=number)}],
         "max_tokens": TOKENS,
         "ignore_eos": True,
-        "program": {"algorithm": "self_consistency", "max_branches": CHAINS, "policy": "even"},
+        "program": {"algorithm": DEFAULT_ALGORITHM, "max_branches": CHAINS, "policy": "even"},
     }
