@@ -18,7 +18,6 @@ from typing import Any
 from cluster.cli.client import URL
 from cluster.cli.config import Config, read_config
 from cluster.cli.errors import CliError
-from cluster.cli.front import front_environment
 from cluster.cli.server import RUN_DIR, Server
 
 POLL_S = 0.25
@@ -147,7 +146,7 @@ def _start(config: Config, server: Server) -> subprocess.Popen[bytes]:
         raise CliError(f"{serve} is missing: install the project's environment, see README.md")
     # An address of its own: with none, Ray would join a cluster that runs here already.
     command = [str(serve), "run", "--address", "local", str(config.path)]
-    return server.start(command, {**RAY_ENVIRONMENT, **front_environment(), **os.environ})
+    return server.start(command, {**RAY_ENVIRONMENT, **os.environ})
 
 
 def _wait(

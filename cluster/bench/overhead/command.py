@@ -33,8 +33,6 @@ NOTES = (
     "Every system gets the same conversations and generates the same number of tokens for each.",
     "direct: AsyncLLM in the benchmark's own process, as many engines as the cluster has, requests "
     "in turn; from a conversation to text, as the servers do it.",
-    "ray-serve-llm runs behind Serve's own HTTP proxy, its default, and dynasor behind HAProxy, as "
-    "`dynasor up` starts it.",
     "Throughput is that of whole rounds, their beginning and end included.",
 )
 
