@@ -43,7 +43,7 @@ class Core:
         self._fleet = Fleet(settings)
         self._learner = Learner(settings.explore_share)
         self._dispatcher = Dispatcher(settings, self._fleet, self._learner)
-        self._market = ClusterMarket(settings.price, self._room)
+        self._market = ClusterMarket(settings.price, self._room, self._idle)
         self._intake = Intake(
             self.programs,
             self._fleet,
@@ -283,6 +283,10 @@ class Core:
     def _room(self) -> int:
         """Branches that could start now without making anybody wait."""
         return 0 if self._dispatcher.waiting else self._fleet.free_slots(GENERATE)
+
+    def _idle(self) -> float:
+        """Share of the slots that no branch has."""
+        return self._fleet.free_slots(GENERATE) / (self._fleet.slots(GENERATE) or 1)
 
     @property
     def _load(self) -> Load:

@@ -21,13 +21,16 @@ class ClusterMarket:
         stay_s: how long programs stay from their first branch on, a fading mean.
     """
 
-    def __init__(self, settings: PriceSettings, room: Callable[[], int]) -> None:
-        """``room`` says how many branches could start now without making anybody wait."""
+    def __init__(
+        self, settings: PriceSettings, room: Callable[[], int], idle: Callable[[], float]
+    ) -> None:
+        """``room`` and ``idle`` are asked whenever somebody asks for them."""
         self.values = ValueModels()
         self.rate = TokenRate()
         self.stay_s = 0.0
         self._price = Price(settings)
         self._room = room
+        self._idle = idle
 
     @property
     def price(self) -> float:
@@ -37,6 +40,10 @@ class ClusterMarket:
     @property
     def room(self) -> int:
         return self._room()
+
+    @property
+    def idle(self) -> float:
+        return self._idle()
 
     @property
     def due_at(self) -> float:

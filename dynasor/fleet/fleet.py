@@ -106,6 +106,9 @@ class Fleet:
     def free_slots(self, service: str) -> int:
         return self._roster.free_slots(service)
 
+    def slots(self, service: str) -> int:
+        return self._roster.slots(service)
+
     def serving(self, service: str) -> int:
         return self._roster.serving(service)
 

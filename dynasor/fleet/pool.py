@@ -14,7 +14,8 @@ class Pool:
         members: all of them.
         free: those with a free slot.
         spare: those whose slots are taken, and which may have one more to hide the dispatch delay.
-        free_slots: of all of them.
+        slots: of all of them.
+        free_slots: those of them that no run has.
     """
 
     __slots__ = (
@@ -25,13 +26,14 @@ class Pool:
         "free_slots",
         "members",
         "services",
+        "slots",
         "spare",
     )
 
     def __init__(self, services: tuple[str, ...], block_size: int) -> None:
         self.services = services
         self.block_size = block_size
-        self.members = self.free = self.spare = self.free_slots = 0
+        self.members = self.free = self.spare = self.slots = self.free_slots = 0
         # Which replicas have so many runs, and of which numbers of runs there are any.
         self._levels: list[int] = []
         self._used = 0
@@ -42,12 +44,14 @@ class Pool:
 
     def join(self, replica: Replica) -> None:
         self.members |= 1 << replica.seat
+        self.slots += replica.info.slots
         self._enter(replica)
 
     def leave(self, replica: Replica) -> None:
         bit = 1 << replica.seat
         self._exit(replica, len(replica.runs))
         self.members &= ~bit
+        self.slots -= replica.info.slots
         self.free &= ~bit
         self.spare &= ~bit
 

@@ -46,6 +46,10 @@ class Roster:
         """Slots that are free at the replicas that offer it."""
         return sum(pool.free_slots for pool in self.offering(service))
 
+    def slots(self, service: str) -> int:
+        """Slots of the replicas that offer it."""
+        return sum(pool.slots for pool in self.offering(service))
+
     def serving(self, service: str) -> int:
         """Replicas that offer it."""
         return sum(pool.members.bit_count() for pool in self.offering(service))

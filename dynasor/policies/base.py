@@ -22,6 +22,8 @@ class Market(Protocol):
         price: improvement of the answer (in chance of being the best one) that a token must be
             expected to buy to be worth spending now; 0: compute is free.
         room: branches that could start now without making anybody wait.
+        idle: share of the slots for branches that none has, in [0, 1]: the more branches run
+            beside each other, the slower each of them gets.
         values: what traffic has taught about the worth of compute.
     """
 
@@ -30,6 +32,9 @@ class Market(Protocol):
 
     @property
     def room(self) -> int: ...
+
+    @property
+    def idle(self) -> float: ...
 
     @property
     def values(self) -> ValueModels: ...

@@ -31,18 +31,20 @@ class ValueParams(Params):
         0.001, ge=0.0, le=1.0, description="improvement that each unit must buy beside that"
     )
     haste: float = Field(
-        1.0,
+        2.0,
         ge=0.0,
-        le=4.0,
-        description="how much of the units it will likely need a wave holds while compute is "
-        "free; 0: waves waste nothing, and there are more of them",
+        le=8.0,
+        description="multiple of the units it will likely need that a wave holds in an idle "
+        "cluster, falling with the share of slots taken; 0: waves waste nothing, and there are "
+        "more of them",
     )
 
 
 @POLICIES.register
 class Value(Policy):
-    """Wave after wave while that pays; waves are narrow where tokens cost something. An algorithm
-    without waves gets all it demands, and each unit that ends is a look."""
+    """Wave after wave while that pays; waves are narrow where tokens cost something. Each vote that
+    comes in is a look: it may end the program, or widen the wave. An algorithm without waves gets
+    all it demands, and each unit that ends is a look as well."""
 
     name = "value"
     Params = ValueParams
@@ -56,9 +58,10 @@ class Value(Policy):
         if not hint.thresholds:
             return Verdict(None)
         certaindex, started = program.certaindex(), program.started
-        if hint.most is not None and certaindex.measured >= hint.most:
+        measured = certaindex.measured
+        if hint.most is not None and measured >= hint.most:
             return Verdict(None)
-        if hint.wave is not None and certaindex.measured < started:
+        if hint.wave is not None and measured < started and not _may_look(program):
             return Verdict(started)
         model = market.values.of(program.family, hint.exchangeable, hint.most)
         free = self._floor(model.cap)
@@ -76,9 +79,10 @@ class Value(Policy):
         if hint.wave is None:
             return Verdict(None)
         # What it likely needs at once, as far as that makes nobody wait.
-        likely = 0 if market.price else round(self.params.haste * outlook.likely)
-        wave = max(outlook.least, min(likely, market.room))
-        return Verdict(started + max(1, min(wave, model.cap - started)))
+        haste = 0.0 if market.price else self.params.haste * market.idle
+        likely = round(haste * outlook.likely)
+        wave = max(outlook.least, min(likely, started - measured + market.room))
+        return Verdict(max(started, measured + max(1, min(wave, model.cap - measured))))
 
     def _floor(self, cap: int) -> Cost:
         """What a unit has to buy where compute is free, in improvement of the answer."""
@@ -92,6 +96,13 @@ class Value(Policy):
             return program.market.price * mean
         tokens = (program.generated + OWN_UNITS * mean) / (program.started + OWN_UNITS)
         return program.market.price * tokens
+
+
+def _may_look(program: ProgramView) -> bool:
+    """Whether to decide while units of a wave run: among those that ended first the short ones
+    are more frequent, which votes don't mind (Hassid et al. 2025, arXiv 2505.17813: they are right
+    more often), but proofs of a contract and lessons of other units in their order do."""
+    return program.stop_hint.exchangeable and program.max_disagreement is None
 
 
 def _is_certain(free: Outlook) -> bool:

@@ -24,6 +24,7 @@ class FixedMarket:
 
     price: float = 0.0
     room: int = 1
+    idle: float = 1.0
     values: ValueModels = field(default_factory=ValueModels)
 
 

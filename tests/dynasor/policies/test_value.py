@@ -76,8 +76,28 @@ class TestValue:
     def test_programs_at_their_cap_are_complete(self) -> None:
         assert value().verdict(self.votes(8, 8)) == Verdict(None)
 
-    def test_nothing_is_decided_while_units_run(self) -> None:
-        assert value().verdict(View(9, 8, {}, (8,), stop_hint=VOTES)) == Verdict(9)
+    def test_a_wave_ends_as_soon_as_its_votes_settle_it(self) -> None:
+        assert value().verdict(View(16, 10, {}, (10,), stop_hint=VOTES)).stop == "certain"
+
+    def test_a_wave_grows_as_soon_as_its_votes_ask_for_it(self) -> None:
+        view = View(6, 4, {}, (1, 1, 1, 1), stop_hint=VOTES, market=Fixed(room=64))
+        allowance = value().verdict(view).allowance
+        assert allowance is not None and allowance > 6
+
+    def test_units_that_run_count_for_the_wave(self) -> None:
+        def allowance(started: int) -> int | None:
+            view = View(started, 4, {}, (2, 2), stop_hint=VOTES, market=Fixed(1e-6))
+            return value().verdict(view).allowance
+
+        wave = allowance(4)
+        assert wave is not None and wave > 4
+        assert allowance(wave) == wave
+
+    def test_nothing_is_decided_while_units_run_that_a_contract_speaks_of(self) -> None:
+        view = View(11, 10, {}, (10,), stop_hint=VOTES, max_disagreement=0.5)
+        assert value().verdict(view) == Verdict(11)
+        mixed = VOTES._replace(exchangeable=False)
+        assert value().verdict(View(11, 10, {}, (10,), stop_hint=mixed)) == Verdict(11)
 
     def test_without_waves_all_is_granted_and_every_end_is_a_look(self) -> None:
         def view(started: int, ended: int, entropy: float, *counts: int) -> View:

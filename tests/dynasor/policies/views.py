@@ -28,6 +28,7 @@ class Fixed:
 
     price: float = 0.0
     room: int = 1
+    idle: float = 1.0
     values: ValueModels = field(default_factory=ValueModels)
 
 
