@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 def _measured(settings: Settings, engines: int, scorer: bool, url: str | None) -> Measured:
     """Raises EngineFailed and RequestFailed."""
     from cluster.sim.profiling.calls import measure_calls
-    from cluster.sim.profiling.filling import measure_filled
+    from cluster.sim.profiling.filling import CHAINS, measure_filled
     from cluster.sim.profiling.measure import measure_scorer, measure_steps
     from cluster.sim.profiling.profile import Measured
 
@@ -105,7 +105,9 @@ def _measured(settings: Settings, engines: int, scorer: bool, url: str | None) -
     if url is not None:
         with _progress(f"asking {url}") as say:
             latencies = asyncio.run(measure_calls(url, say))
-            filled = asyncio.run(measure_filled(url, settings.engine.max_num_seqs, say))
+            slots = settings.engine.max_num_seqs
+            many, one = (asyncio.run(measure_filled(url, slots, n, say)) for n in CHAINS)
+            filled = many, one
     with _progress(f"starting {engines} engine{'s' * (engines > 1)}") as say:
         steps = measure_steps(settings, engines, say)
     if scorer:

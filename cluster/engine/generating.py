@@ -28,6 +28,10 @@ UNWATCHED_INTERVAL = 16
 """Tokens that a branch hands over at once where nobody looks at each: handing one over, here and in
 the report, costs more than all else that is done for it outside the engine."""
 
+LONG_LEASE = 8 * UNWATCHED_INTERVAL
+"""Tokens of a lease from which on it is enough to look that often; it then ends up to one interval
+early, so that it is never exceeded. A shorter one is kept to the token."""
+
 
 class Reader(Protocol):
     """Finds a chain's answer."""
@@ -79,8 +83,9 @@ class Generating:
         box = BoxEnd() if "box" in start.until else None
         context = (*run.program.prompt, *start.prefix, *start.generated)
         sampling = _sampling(run, start)
-        if not _is_watched(run, start, sampling):
-            sampling |= {"stream_interval": UNWATCHED_INTERVAL, "detokenize": start.read}
+        interval = 1 if _is_watched(run, start, sampling) else UNWATCHED_INTERVAL
+        if interval > 1:
+            sampling |= {"stream_interval": interval, "detokenize": start.read}
         pieces = self._engine.generate(run.request, context, sampling)
         if start.show and start.unseen and not start.generated:
             self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
@@ -102,7 +107,7 @@ class Generating:
                     if measuring is not None:
                         measuring.take_piece(last, run.total)
                     news(run)
-                    await self._keep_to_lease(run)
+                    await self._keep_to_lease(run, start.max_tokens, interval)
         end = await self._end(run, start, last, text)
         # With their end: a branch whose last tokens were known alone could be taken up after its
         # natural end, if this replica died now.
@@ -111,8 +116,10 @@ class Generating:
             measuring.take_piece(last, run.total)
         return end
 
-    async def _keep_to_lease(self, run: Run) -> None:
-        if run.total >= run.lease and run.taken_back is None:
+    async def _keep_to_lease(self, run: Run, most: int, interval: int) -> None:
+        """Take the branch back if its next tokens would go beyond its lease; ``most`` is where the
+        engine ends it by itself."""
+        if run.lease < most and run.total + interval > run.lease and run.taken_back is None:
             run.taken_back = "lease"
         if run.taken_back is not None:
             # Again with every piece: an abort before the engine knew the request had no effect.
@@ -167,9 +174,11 @@ def _boxed(piece: Piece, box: BoxEnd) -> Piece:
 def _is_watched(run: Run, start: Start, sampling: dict[str, Any]) -> bool:
     """Whether its text, or each of its tokens, is looked at as it comes."""
     shown = start.show and run.program.sink is not None
-    # A lease is kept to the token; what the engine itself ends needs nobody to count.
-    ends_early = bool(start.until or sampling.get("stop")) or start.lease < start.max_tokens
-    return shown or ends_early or start.measure is not None
+    # What the engine itself ends needs nobody to count.
+    ends_early = bool(start.until or sampling.get("stop"))
+    leased = start.lease - len(start.generated)
+    counted = start.lease < start.max_tokens and leased < LONG_LEASE
+    return shown or ends_early or counted or start.measure is not None
 
 
 def _sampling(run: Run, start: Start) -> dict[str, Any]:

@@ -51,7 +51,6 @@ class Asking:
         self._questions = questions
         self._system = system
         self._assumed: Assumed = scenario.simulation.assumed
-        self._query_s = scenario.profile.calls.query_s
         self._model = scenario.settings.model
         self._max_tokens = scenario.simulation.max_tokens
         self._kinds = {kind.name: place for place, kind in enumerate(scenario.workload.kinds)}
@@ -100,8 +99,8 @@ class Asking:
         asked.submit = msgspec.structs.replace(asked.submit, query=query)
         return True
 
-    def answered(self, asked: Asked, result: Result, now: float) -> Served:
-        """What became of a query that has a result."""
+    def answered(self, asked: Asked, result: Result, told_at: float) -> Served:
+        """What became of a query that has a result, of which its client knows at ``told_at``."""
         failed = result.stop == "failed"
         if result.answer is not None:
             correct = result.answer.key in self._right_answers(asked)
@@ -109,7 +108,7 @@ class Asking:
             correct = _stopped(result) and asked.script.right(result.chosen)
         return self._served(
             asked,
-            now,
+            told_at,
             outcome="failed" if failed else "answered",
             correct=correct and not failed,
             tokens=result.tokens.spent,
@@ -118,15 +117,15 @@ class Asking:
             message=result.fault,
         )
 
-    def refused(self, asked: Asked, now: float, message: str) -> Served:
+    def refused(self, asked: Asked, told_at: float, message: str) -> Served:
         """What became of a query that the door refused."""
-        return self._served(asked, now, outcome="refused", message=message)
+        return self._served(asked, told_at, outcome="refused", message=message)
 
-    def failed(self, asked: Asked, now: float, message: str) -> Served:
+    def failed(self, asked: Asked, told_at: float, message: str) -> Served:
         """What became of a query that nobody could answer."""
-        return self._served(asked, now, outcome="failed", message=message)
+        return self._served(asked, told_at, outcome="failed", message=message)
 
-    def _served(self, asked: Asked, now: float, **fields: Any) -> Served:
+    def _served(self, asked: Asked, told_at: float, **fields: Any) -> Served:
         request = asked.request
         return Served(
             number=request.number,
@@ -134,7 +133,7 @@ class Asking:
             kind=request.kind,
             question=asked.question.id or str(request.question),
             at_s=request.at_s,
-            latency_s=now + self._query_s / 2 - request.at_s,
+            latency_s=told_at - request.at_s,
             level=asked.question.level,
             tenant=request.tenant,
             deadline_s=request.deadline_s,

@@ -22,10 +22,12 @@ class Alone(NamedTuple):
 
     Attributes:
         tokens: generated for it.
+        branches: that it began.
     """
 
     seconds: float
     tokens: float
+    branches: float
 
 
 def alone(scenario: Scenario, kind: Kind) -> Alone:
@@ -36,12 +38,14 @@ def alone(scenario: Scenario, kind: Kind) -> Alone:
     lone = scenario.model_copy(update={"workload": workload, "simulation": quiet})
     seconds: list[float] = []
     tokens: list[int] = []
+    branches: list[int] = []
     for request in islice(workload.requests(), ALONE_QUERIES):
         world = World(lone, system, iter([replace(request, at_s=0.0)]))
         world.run(lambda *_: None)
         seconds += world.tally.latencies_s
         tokens.append(world.stand.generated)
-    return Alone(fmean(seconds), fmean(tokens))
+        branches.append(world.tally.branches)
+    return Alone(fmean(seconds), fmean(tokens), fmean(branches))
 
 
 def with_load(scenario: Scenario) -> Scenario:
@@ -62,7 +66,8 @@ def capacity(scenario: Scenario) -> float:
     """
     kinds = scenario.workload.kinds
     shares = sum(kind.share for kind in kinds)
-    tokens = sum(kind.share * alone(scenario, kind).tokens for kind in kinds) / shares
+    each = [(kind.share / shares, alone(scenario, kind)) for kind in kinds]
+    tokens = sum(share * one.tokens for share, one in each)
     requests = list(islice(scenario.workload.model_copy(update={"deadline": None}).requests(), 500))
     prompt, chain = _lengths(scenario, requests)
     info, step = scenario.info(scenario.settings.engine), scenario.profile.step
@@ -70,8 +75,13 @@ def capacity(scenario: Scenario) -> float:
     batch = max(1, min(info.slots, int(info.kv_tokens / context)))
     per_token_s = step.step_s(batch, int(batch * context)) / batch
     query_s = tokens * per_token_s + prompt * step.per_prefill_token_s
-    crowding = 1 + scenario.profile.crowding * (scenario.profile.replicas_per_host - 1)
-    return scenario.replicas / (query_s * crowding)
+    profile, beside_s = scenario.profile, 0.0
+    crowding = 1 + profile.crowding * (profile.replicas_per_host - 1)
+    if profile.cores_per_host:
+        branches = sum(share * one.branches for share, one in each)
+        beside_s = profile.calls.query_cpu_s + branches * profile.calls.branch_cpu_s
+        beside_s *= min(1.0, profile.replicas_per_host / profile.cores_per_host)
+    return scenario.replicas / (query_s * crowding + beside_s)
 
 
 def _lengths(scenario: Scenario, requests: list[Request]) -> tuple[float, float]:

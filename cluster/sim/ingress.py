@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cluster.sim.asking import Asked, Asking
 from cluster.sim.clock import Clock
 from cluster.sim.controller import SimController
+from cluster.sim.host import Host
 from cluster.sim.outcomes.script import Script
+from cluster.sim.profile import CallCost
 from cluster.sim.tally import Tally
 from cluster.workload.request import Request
 from cluster.workload.served import Served
@@ -34,7 +36,8 @@ class SimIngress:
         self,
         asking: Asking,
         requests: Iterator[Request],
-        query_s: float,
+        calls: CallCost,
+        hosts: Sequence[Host],
         clock: Clock,
         controller: SimController,
         tally: Tally,
@@ -43,7 +46,8 @@ class SimIngress:
         self.moved_at = 0.0
         self._asking = asking
         self._requests = requests
-        self._way_s = query_s / 2
+        self._calls = calls
+        self._hosts = hosts
         self._clock = clock
         self._controller = controller
         self._tally = tally
@@ -71,7 +75,7 @@ class SimIngress:
         asked = self.in_progress.get(result.query_id)
         # Of one that was given up nobody wants to hear.
         if asked is not None:
-            self._end(asked, self._asking.answered(asked, result, self._clock.now))
+            self._end(asked, self._asking.answered(asked, result, self._way(asked)))
 
     def controller_lost(self) -> None:
         """All calls have failed."""
@@ -89,13 +93,13 @@ class SimIngress:
     def give_up(self, message: str) -> None:
         """Queries in progress come to nothing."""
         for asked in list(self.in_progress.values()):
-            self._end(asked, self._asking.failed(asked, self._clock.now, message))
+            self._end(asked, self._asking.failed(asked, self._way(asked), message))
 
     def _arrive(self, request: Request) -> None:
         asked = self._asking.ask(request)
         self.moved_at = self._clock.now
         self.in_progress[asked.submit.query_id] = asked
-        self._clock.at(self._clock.now + self._way_s, self._submit, asked)
+        self._clock.at(self._way(asked), self._submit, asked)
         self.start()
 
     def _submit(self, asked: Asked) -> None:
@@ -106,7 +110,7 @@ class SimIngress:
         again = asked.give_up_at > 0
         if again and (now > asked.give_up_at or not self._asking.again(asked, now)):
             message = "the controller was lost and did not come back in time"
-            self._end(asked, self._asking.failed(asked, now, message))
+            self._end(asked, self._asking.failed(asked, self._way(asked), message))
             return
         try:
             asked.accepted = True
@@ -116,7 +120,7 @@ class SimIngress:
             if again and now + error.retry_after_s < asked.give_up_at:
                 self._clock.at(now + error.retry_after_s, self._submit, asked)
             else:
-                self._end(asked, self._asking.refused(asked, now, error.reason))
+                self._end(asked, self._asking.refused(asked, self._way(asked), error.reason))
 
     def _wait(self, asked: Asked) -> None:
         """Wait for a controller, for as long as the query may."""
@@ -126,6 +130,12 @@ class SimIngress:
             limit_s = RESUBMIT_S if deadline_s is None else min(RESUBMIT_S, deadline_s)
             asked.give_up_at = self._clock.now + limit_s
         self._waiting.append((self._clock.now, asked))
+
+    def _way(self, asked: Asked) -> float:
+        """When what comes from a client now is with the controller, or the other way round: half
+        of what lies between them. Clients take the hosts in turn."""
+        host = self._hosts[asked.request.number % len(self._hosts)]
+        return host.take(self._calls.query_cpu_s / 2, self._calls.query_s / 2)
 
     def _end(self, asked: Asked, served: Served) -> None:
         del self.in_progress[asked.submit.query_id]

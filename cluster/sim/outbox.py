@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from cluster.sim.clock import Clock
 from cluster.sim.controller import Order
+from cluster.sim.host import Host
 from cluster.sim.profile import CallCost
+from dynasor.messages import Rate, Start
 
 Take = Callable[[str, int, list[Order]], None]
 """What a replica does with orders: its name, the attachment they are for, and the orders."""
@@ -17,15 +19,17 @@ class Outbox:
     """As `cluster.controller.shell` has it: emptied by a report's reply, or by the one poll that a
     replica holds; after that, commands wait until it has asked again."""
 
-    def __init__(self, replica: str, calls: CallCost, clock: Clock, take: Take) -> None:
+    def __init__(self, replica: str, calls: CallCost, clock: Clock, host: Host, take: Take) -> None:
         self._replica = replica
         self._calls = calls
         self._clock = clock
+        self._host = host
         self._take = take
         self._attachment = 0
         self._orders: list[Order] = []
         self._asked_at = 0.0
         self._leaves_at = math.inf
+        self._arrived_at = 0.0
 
     def put(self, attachment: int, orders: list[Order]) -> None:
         """Send orders as soon as possible, though not before all that happens now has happened.
@@ -57,5 +61,8 @@ class Outbox:
         self._orders = []
 
     def _send(self, attachment: int, orders: list[Order]) -> None:
-        at = self._clock.now + self._calls.command_s
+        begun = sum(isinstance(command, Start | Rate) for command, _ in orders)
+        at = self._host.take(begun * self._calls.branch_cpu_s / 2, self._calls.command_s)
+        # Orders never overtake each other.
+        self._arrived_at = at = max(at, self._arrived_at)
         self._clock.at(at, self._take, self._replica, attachment, orders)

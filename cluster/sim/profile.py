@@ -83,6 +83,10 @@ class CallCost(_Model):
     query_s: float = Field(
         ge=0, description="of a query: HTTP, tokenizing and the response, there and back"
     )
+    query_cpu_s: float = Field(
+        0.0, ge=0, description="processor time of a query, beside what its engines take"
+    )
+    branch_cpu_s: float = Field(0.0, ge=0, description="the same of each of its branches")
 
 
 class EngineProfile(_Model):
@@ -95,6 +99,8 @@ class EngineProfile(_Model):
         crowding: how much longer a step takes for each other busy replica of the same host; 0:
             replicas share nothing.
         replicas_per_host: that share a host.
+        cores_per_host: processors for them and for what serves them, see `CallCost`; 0: the latter
+            has processors of its own.
         slots, kv_tokens, block_size, max_num_batched_tokens: of the engine that was profiled; a
             simulation takes them where its settings leave them open.
         errors: of the fit, over the measured steps: relative, mean and 90th percentile.
@@ -112,6 +118,7 @@ class EngineProfile(_Model):
     calls: CallCost
     crowding: float = Field(0.0, ge=0)
     replicas_per_host: int = Field(1, ge=1)
+    cores_per_host: float = Field(0.0, ge=0)
     slots: int = Field(ge=1)
     kv_tokens: int = Field(ge=1)
     block_size: int = Field(ge=1)

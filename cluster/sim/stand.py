@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cluster.settings import EngineSettings
 from cluster.sim.clock import Clock
 from cluster.sim.controller import Order, SimController
 from cluster.sim.engine import SimEngine
+from cluster.sim.host import Host
 from cluster.sim.outbox import Outbox
 from cluster.sim.profile import StepCost
 from cluster.sim.replica import SimReplica, Timing
@@ -18,7 +21,11 @@ REATTACH_S = 0.25
 class Stand:
     """The replicas by number: those that generate, then those that judge.
 
-    Replicas of a host slow each other down; judges have hosts of their own, as if they were few.
+    Replicas of a host slow each other down, and what serves them slows all of them; judges have
+    hosts of their own, as if they were few.
+
+    Attributes:
+        hosts: of those that generate.
     """
 
     def __init__(self, scenario: Scenario, clock: Clock, controller: SimController) -> None:
@@ -31,6 +38,13 @@ class Stand:
         self._numbers: dict[str, int] = {}
         self._busy: dict[int, bool] = {}
         self._lost_tokens = 0
+        self._reported_at: dict[str, float] = {}
+        each, cores = scenario.profile.replicas_per_host, scenario.profile.cores_per_host
+        self.hosts = [
+            Host(cores, clock, partial(self._set_speeds, first))
+            for first in range(0, scenario.replicas, each)
+        ]
+        self._judging = Host(0.0, clock, lambda: None)
         self.replicas: list[SimReplica] = []
         names = [f"engine-{number:04}" for number in range(scenario.replicas)]
         names += [f"scorer-{number:04}" for number in range(scenario.scorers)]
@@ -38,7 +52,8 @@ class Stand:
             self._numbers[name] = number
             self.replicas.append(self._made(number, name))
         self._outboxes = {
-            name: Outbox(name, scenario.profile.calls, clock, self._take) for name in names
+            name: Outbox(name, scenario.profile.calls, clock, self._host(number), self._take)
+            for number, name in enumerate(names)
         }
 
     @property
@@ -158,7 +173,11 @@ class Stand:
         self._crowd(self._numbers[replica.id])
         report = replica.take_report(now, self._controller.report_period_s)
         if report is not None:
-            at = now + self._calls.report_s
+            ended = sum(run.end is not None for run in report.runs)
+            host = self._host(self._numbers[replica.id])
+            at = host.take(ended * self._calls.branch_cpu_s / 2, self._calls.report_s)
+            # Reports never overtake each other.
+            self._reported_at[replica.id] = at = max(at, self._reported_at.get(replica.id, 0.0))
             self._clock.at(at, self._controller.report, replica.id, replica.attachment, report)
         self._look(replica)
 
@@ -168,11 +187,22 @@ class Stand:
         if self._busy.get(number, False) == busy:
             return
         self._busy[number] = busy
+        self._host(number).engines += 1 if busy else -1
         if not self._scenario.profile.crowding:
             return
         for other in self._neighbours(number):
             if other != number:
                 self._set_speed(other)
+
+    def _host(self, number: int) -> Host:
+        if number >= self._scenario.replicas:
+            return self._judging
+        return self.hosts[number // self._scenario.profile.replicas_per_host]
+
+    def _set_speeds(self, number: int) -> None:
+        """Of all the replicas of a host, by one of them."""
+        for one in self._neighbours(number):
+            self._set_speed(one)
 
     def _neighbours(self, number: int) -> range:
         each, engines = self._scenario.profile.replicas_per_host, self._scenario.replicas
@@ -185,7 +215,8 @@ class Stand:
         others = sum(
             self._busy.get(other, False) for other in self._neighbours(number) if other != number
         )
-        factor = self._slow.get(number, 1.0) * (1 + self._scenario.profile.crowding * others)
+        crowded = 1 + self._scenario.profile.crowding * others
+        factor = self._slow.get(number, 1.0) * crowded * self._host(number).slowdown
         replica = self.replicas[number]
         replica.engine.set_speed(factor, self._clock.now)
         if replica.attachment:

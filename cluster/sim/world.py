@@ -56,7 +56,8 @@ class World:
         self._ingress = SimIngress(
             Asking(scenario, questions, system.name),
             requests,
-            scenario.profile.calls.query_s,
+            scenario.profile.calls,
+            self.stand.hosts,
             self.clock,
             self.controller,
             self.tally,

@@ -9,7 +9,7 @@ from typing import Any
 from cluster.settings import Settings
 from cluster.sim.profile import EngineProfile
 from cluster.sim.profiling.calls import ASSUMED, Latencies, call_cost
-from cluster.sim.profiling.filling import Filled, slowdown
+from cluster.sim.profiling.filling import Besides, Filled, besides, slowdown
 from cluster.sim.profiling.fit import errors, fit_crowding, fit_step
 from cluster.sim.profiling.measure import Steps
 
@@ -27,9 +27,10 @@ CALLS_MEASURED = (
 )
 CALLS_ASSUMED = "Calls are assumed, not measured: as of Ray Serve on one machine."
 CROWDING = (
-    "Crowding is that of the whole cluster at full load: its engines generated {per_s:,.0f} "
-    "tokens/s together under policy even, with its controller, its ingress, Ray and the client on "
-    "the same processors. Of the engines alone, without a cluster around them, it is {bare:.2f}."
+    "Crowding is that of the whole cluster at full load, less what its controller, its ingress, "
+    "Ray and the client took of the same processors: its engines generated {many:,.0f} tokens/s "
+    "together under policy even with 16 chains in a query, {one:,.0f} with one. Of the engines "
+    "alone, without a cluster around them, it is {bare:.2f}."
 )
 MOST_DISTURBED = 0.5
 """Share of the measurements above which the profile says so first."""
@@ -43,7 +44,8 @@ class Measured:
         engines: that were measured side by side.
         reward: None: there is no engine that judges.
         latencies: of requests to a running cluster; None: there was none to ask.
-        filled: what it generated when its engines were full; None: likewise.
+        filled: what it generated when its engines were full, by many and by one chain in a query;
+            None: likewise.
     """
 
     settings: Settings
@@ -51,7 +53,7 @@ class Measured:
     steps: Steps
     reward: Steps | None
     latencies: Latencies | None
-    filled: Filled | None
+    filled: tuple[Filled, Filled] | None
 
 
 def build_profile(name: str, measured: Measured, environment: Any) -> EngineProfile:
@@ -65,14 +67,18 @@ def build_profile(name: str, measured: Measured, environment: Any) -> EngineProf
     beside = [one for one in steps.samples if one.others]
     step = fit_step(alone)
     crowding = bare = fit_crowding(step, beside)
+    cores, taken = 0.0, Besides(0.0, 0.0)
     if measured.filled is not None and measured.engines > 1:
-        crowding = slowdown(step, steps.info, measured.filled) / (measured.engines - 1)
+        many = measured.filled[0]
+        crowding = slowdown(step, steps.info, many) / (measured.engines - 1)
+        cores, taken = many.cores, besides(*measured.filled)
     found = {f"alone {key}": value for key, value in errors(step, 0.0, alone).items()}
     if beside:
         found |= {f"beside {key}": value for key, value in errors(step, bare, beside).items()}
     calls = ASSUMED
     if measured.latencies is not None:
         calls = call_cost(step, steps.info.block_size, measured.latencies)
+        calls = calls.model_copy(update=taken._asdict())
     reward = None
     if measured.reward is not None:
         reward = fit_step(measured.reward.samples)
@@ -91,6 +97,7 @@ def build_profile(name: str, measured: Measured, environment: Any) -> EngineProf
         calls=calls,
         crowding=crowding,
         replicas_per_host=measured.engines,
+        cores_per_host=cores,
         slots=steps.info.slots,
         kv_tokens=steps.info.kv_tokens,
         block_size=steps.info.block_size,
@@ -110,12 +117,13 @@ def _notes(measured: Measured, bare: float) -> str:
     said = QUIET if steps.disturbed <= MOST_DISTURBED else DISTURBED
     notes = [
         said.format(share=steps.disturbed, cores=steps.cores),
-        "Steps were measured through a replica's own runner, which streams every token as in the "
+        "Steps were measured through a replica's own runner, which hands tokens over as in the "
         "cluster; errors are relative, of whole windows of steps.",
         CALLS_ASSUMED if measured.latencies is None else CALLS_MEASURED,
     ]
     if measured.filled is not None:
-        notes.append(CROWDING.format(bare=bare, per_s=measured.filled.per_s))
+        many, one = (filled.per_s for filled in measured.filled)
+        notes.append(CROWDING.format(bare=bare, many=many, one=one))
     if measured.engines == 1:
         notes.append("One engine was measured, so nothing is known of crowding.")
     return " ".join(notes)

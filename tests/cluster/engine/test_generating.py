@@ -210,6 +210,14 @@ async def test_what_nobody_looks_at_comes_several_tokens_at_a_time() -> None:
     assert engine.sampling["run-1"]["detokenize"] is True, "its answer is read in the end"
 
 
+async def test_a_long_lease_ends_early_rather_than_late() -> None:
+    engine = Scripted(*["a"] * 400)
+    reports = await run(engine, UNSEEN, read=False, lease=200, max_tokens=400)
+    end, interval = reports[-1].end, engine.sampling["run-1"]["stream_interval"]
+    assert end is not None and end.reason == "lease" and interval > 1
+    assert 200 - interval < tokens_of(reports) <= 200
+
+
 async def test_text_that_nobody_wants_is_not_made() -> None:
     engine = Scripted("a", "b")
     await run(engine, UNSEEN, read=False)

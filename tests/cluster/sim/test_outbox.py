@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cluster.sim.clock import Clock
 from cluster.sim.controller import Order
+from cluster.sim.host import Host
 from cluster.sim.outbox import Outbox
 from cluster.sim.profile import CallCost
 from dynasor.messages import Stop
@@ -19,7 +20,8 @@ class Replica:
     def __init__(self) -> None:
         self.clock = Clock()
         self.got: list[tuple[float, int, list[Order]]] = []
-        self.outbox = Outbox("a", CALLS, self.clock, self._take)
+        host = Host(0.0, self.clock, lambda: None)
+        self.outbox = Outbox("a", CALLS, self.clock, host, self._take)
 
     def _take(self, name: str, attachment: int, orders: list[Order]) -> None:
         self.got.append((self.clock.now, attachment, orders))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cluster.sim.profile import StepCost
 from cluster.sim.profiling.calls import Latencies, call_cost
-from cluster.sim.profiling.filling import Filled, slowdown
+from cluster.sim.profiling.filling import Filled, besides, slowdown
 from dynasor.messages import ReplicaInfo
 
 STEP = StepCost(
@@ -46,5 +46,18 @@ def test_what_a_cluster_slows_its_engines_down_by_is_found(slower, engines, prom
     pairs = read * (prompt - read) + read * (read + 1) / 2
     alone_s += 64 * (STEP.step_s(0, 0, read, pairs, 1) - STEP.base_s)
     per_s = engines * 64 * 96 / (alone_s * (1 + slower))
-    found = slowdown(STEP, info, Filled(per_s, engines, prompt, tokens=96))
+    found = slowdown(STEP, info, Filled(per_s, engines, prompt, 16, tokens=96))
     assert found == pytest.approx(slower, abs=1e-6)
+    # Half of the processors did something else meanwhile: that is no slowness of the engines.
+    seen = Filled(per_s / 2, engines, prompt, 16, engines / 2, engines, tokens=96)
+    assert slowdown(STEP, info, seen) == pytest.approx(slower, abs=1e-6)
+
+
+@given(st.floats(0, 0.1), st.floats(0, 0.01), st.floats(10, 1e4), st.floats(10, 1e4))
+def test_what_queries_and_branches_take_of_the_processors_is_found(query, branch, fast, slow):
+    def seen(per_s, chains):
+        beside = (query + chains * branch) * per_s / (chains * 96)
+        return Filled(per_s, 2, 40, chains, beside, 2.0, tokens=96)
+
+    found = besides(seen(fast, 16), seen(slow, 1))
+    assert found == pytest.approx((query, branch), abs=1e-9)
