@@ -118,7 +118,8 @@ class Stand:
             scenario.info(settings), profile, step, scenario.batched_tokens(settings)
         )
         trip_s = self._calls.report_s + self._calls.command_s
-        exact = bool(profile.crowding) and profile.replicas_per_host > 1
+        crowded = bool(profile.crowding) and profile.replicas_per_host > 1
+        exact = crowded or bool(profile.cores_per_host)
         timing = Timing(trip_s, settings.report_tokens_s, exact)
         return SimReplica(name, engine, scenario.info(settings), timing)
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from cluster.bench.systems import peer_server
 from cluster.bench.systems.peer_environment import ray_serve_llm_python
-from cluster.bench.systems.variant import Variant, free_port
+from cluster.bench.systems.variant import Variant
 from cluster.cli.config import read_config
 from cluster.cli.errors import CliError
+from cluster.cli.ports import free_port
 from cluster.cli.server import Server
 from cluster.cli.up import RAY_ENVIRONMENT, bring_up
 from cluster.engine.arguments import engine_arguments
