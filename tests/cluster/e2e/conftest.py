@@ -16,6 +16,8 @@ import psutil
 import pytest
 import yaml
 
+from cluster.cli.ports import free_port
+
 ROOT = Path(__file__).parents[3]
 
 # Makes Ray take 127.0.0.1 as this node's address, and so listen there only, also on Linux; both
