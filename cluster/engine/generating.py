@@ -85,7 +85,7 @@ class Generating:
         sampling = _sampling(run, start)
         interval = 1 if _is_watched(run, start, sampling) else UNWATCHED_INTERVAL
         if interval > 1:
-            sampling |= {"stream_interval": interval, "detokenize": start.read}
+            sampling |= {"stream_interval": interval, "detokenize": False}
         pieces = self._engine.generate(run.request, context, sampling)
         if start.show and start.unseen and not start.generated:
             self._show(run, start, Piece((), self._engine.decode(start.prefix[-start.unseen :])))
@@ -108,6 +108,8 @@ class Generating:
                         measuring.take_piece(last, run.total)
                     news(run)
                     await self._keep_to_lease(run, start.max_tokens, interval)
+        if interval > 1 and start.read:
+            text = self._engine.decode((*run.tokens, *last.tokens))
         end = await self._end(run, start, last, text)
         # With their end: a branch whose last tokens were known alone could be taken up after its
         # natural end, if this replica died now.

@@ -42,9 +42,9 @@ class ValueParams(Params):
 
 @POLICIES.register
 class Value(Policy):
-    """Wave after wave while that pays; waves are narrow where tokens cost something. Each vote that
-    comes in is a look: it may end the program, or widen the wave. An algorithm without waves gets
-    all it demands, and each unit that ends is a look as well."""
+    """Wave after wave while that pays; waves are narrow where branches wait. Each vote that comes
+    in is a look: it may end the program, or widen the wave. An algorithm without waves gets all it
+    demands, and each unit that ends is a look as well."""
 
     name = "value"
     Params = ValueParams
@@ -79,8 +79,7 @@ class Value(Policy):
         if hint.wave is None:
             return Verdict(None)
         # What it likely needs at once, as far as that makes nobody wait.
-        haste = 0.0 if market.price else self.params.haste * market.idle
-        likely = round(haste * outlook.likely)
+        likely = round(self.params.haste * market.idle * outlook.likely)
         wave = max(outlook.least, min(likely, started - measured + market.room))
         return Verdict(max(started, measured + max(1, min(wave, model.cap - measured))))
 

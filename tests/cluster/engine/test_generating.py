@@ -205,9 +205,11 @@ UNSEEN = Open("p", (7, 8), {"temperature": 1.0}, PHRASES)
 
 async def test_what_nobody_looks_at_comes_several_tokens_at_a_time() -> None:
     engine = Scripted("a", "b")
-    await run(engine, UNSEEN, show=True)
+    reports = await run(engine, UNSEEN, show=True)
     assert engine.sampling["run-1"]["stream_interval"] > 1
-    assert engine.sampling["run-1"]["detokenize"] is True, "its answer is read in the end"
+    assert engine.sampling["run-1"]["detokenize"] is False, "nobody wants text piece by piece"
+    end = reports[-1].end
+    assert end is not None and end.answer == Answer("ab", "ab"), "its answer is read in the end"
 
 
 async def test_a_long_lease_ends_early_rather_than_late() -> None:
@@ -216,12 +218,6 @@ async def test_a_long_lease_ends_early_rather_than_late() -> None:
     end, interval = reports[-1].end, engine.sampling["run-1"]["stream_interval"]
     assert end is not None and end.reason == "lease" and interval > 1
     assert 200 - interval < tokens_of(reports) <= 200
-
-
-async def test_text_that_nobody_wants_is_not_made() -> None:
-    engine = Scripted("a", "b")
-    await run(engine, UNSEEN, read=False)
-    assert engine.sampling["run-1"]["detokenize"] is False
 
 
 @pytest.mark.parametrize(

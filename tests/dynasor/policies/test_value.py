@@ -25,17 +25,17 @@ class TestValue:
         assert first is not None and 2 <= first <= 5
         assert value().verdict(self.votes(first)).settled or first < 4
 
-    def test_free_compute_makes_waves_wide_as_far_as_there_is_room(self) -> None:
-        def wave(price: float, room: int, contract: float | None = None) -> int:
-            view = self.votes(2, 2, market=Fixed(price, room), max_disagreement=contract)
+    def test_idle_slots_make_waves_wide_as_far_as_there_is_room(self) -> None:
+        def wave(room: int, idle: float = 1.0, contract: float | None = None) -> int:
+            view = self.votes(2, 2, market=Fixed(0.0, room, idle), max_disagreement=contract)
             allowance = value().verdict(view).allowance
             assert allowance is not None
             return allowance - 4
 
-        assert wave(0.0, 64) > wave(0.0, 1)
-        assert wave(0.0, 3) <= max(3, wave(0.0, 1))
-        assert wave(1e-6, 64) <= wave(0.0, 1)
-        assert wave(0.0, 64, 0.01) > wave(0.0, 1, 0.01), "under a contract too"
+        assert wave(64) > wave(1)
+        assert wave(3) <= max(3, wave(1))
+        assert wave(64, idle=0.0) == wave(0) <= wave(64, idle=0.5) <= wave(64)
+        assert wave(64, contract=0.01) > wave(1, contract=0.01), "under a contract too"
 
     def test_haste_trades_waste_for_rounds(self) -> None:
         view = self.votes(1, 1, market=Fixed(room=64))
@@ -86,7 +86,7 @@ class TestValue:
 
     def test_units_that_run_count_for_the_wave(self) -> None:
         def allowance(started: int) -> int | None:
-            view = View(started, 4, {}, (2, 2), stop_hint=VOTES, market=Fixed(1e-6))
+            view = View(started, 4, {}, (2, 2), stop_hint=VOTES, market=Fixed(room=0))
             return value().verdict(view).allowance
 
         wave = allowance(4)
