@@ -9,12 +9,19 @@ import numpy as np
 
 from cluster.bench.full_budget import accuracy_difference, counts
 from cluster.bench.online.bootstrap import interval
-from cluster.bench.online.sustained import Sustained, sustained
+from cluster.bench.online.sustained import TARGET, Sustained, sustained
 from cluster.bench.stats import Interval
 from cluster.workload.served import Served
 
 Rates = Mapping[float, Sequence[Served]]
 """All queries of a system, by the rate at which they came."""
+
+
+Scales = dict[float, Sequence[Served]]
+"""All queries of a system that is told their deadlines, at one rate, by the scale of these."""
+
+SCALE = "slo_scale"
+"""Key of a run's load that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,25 @@ def claim(rates: Rates, full: Sequence[Served], spends_all: bool, seed: int) -> 
     drawn = np.minimum(found.drawn, max(kept))
     lower = replace(found, rate=interval(max(kept), drawn), drawn=drawn, bound="accuracy")
     return Claim(lower, difference)
+
+
+def met(scale: float, scales: Scales, full: Sequence[Served], seed: int) -> bool:
+    """Whether enough deadlines of this scale are met, with the accuracy of the full budget over
+    this scale and all looser ones."""
+    served = scales[scale]
+    mine = (one for looser, some in scales.items() if looser >= scale for one in some)
+    in_time = sum(one.in_time for one in served)
+    return in_time >= TARGET * len(served) and counts(accuracy_difference(mine, full, seed))
+
+
+def tightest_met(scales: Scales, full: Sequence[Served], seed: int) -> Sequence[Served]:
+    """The queries at the tightest scale that is met, as are all looser ones; none: no scale is."""
+    found: Sequence[Served] = ()
+    for scale in sorted(scales, reverse=True):
+        if not met(scale, scales, full, seed):
+            break
+        found = scales[scale]
+    return found
 
 
 def up_to(rate: float, rates: Rates, full: Sequence[Served], seed: int) -> Interval:

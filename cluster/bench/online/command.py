@@ -26,7 +26,8 @@ def add_parser(benches: Any) -> None:
         help="how much load each system takes while deadlines are met",
         description="Open-loop Poisson arrivals. For each system, the highest rate at which 90% "
         "of the deadlines are met, found by bisection over a ladder of rates; and the tightest "
-        "deadlines that it would meet at the highest rate that the reference sustains. A deadline "
+        "deadlines that it would meet at the highest rate that the reference sustains; those that "
+        "are told deadlines are told ever tighter ones there. A deadline "
         "is the scale times the question's difficulty times what an average question takes alone "
         "at the reference: the peer, if it is there. Starts the systems and stops them again.",
     )
@@ -96,7 +97,8 @@ def _document(
         f"question takes alone at {reference}: "
         + ", ".join(f"{kind} {base:.2f} s" for kind, base in record.base_s.items())
         + ". Only systems whose name ends in -deadline are told.",
-        *([f"tightest_deadline: at rate {common:g}, the scale of deadlines of which 90% are met."]
+        *([f"tightest_deadline: at rate {common:g}, the scale of deadlines of which 90% are met; "
+           "of a system that is told deadlines, when it is told such ones."]
           if common is not None else []),
         *found.notes(),
         *record.notes,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from cluster.bench.full_budget import counts, verdict
-from cluster.bench.online.claims import Claim, claim, up_to
+from cluster.bench.online.claims import SCALE, Claim, Scales, claim, tightest_met, up_to
 from cluster.bench.online.sustained import ratio
 from cluster.bench.online.tightest import tighter, tightest
 from cluster.bench.reports.document import Measure, Run
@@ -52,8 +52,13 @@ class Findings:
     ) -> None:
         self._reference, self._unit, self._common, self._seed = reference, unit, common, seed
         self._rates: dict[str, dict[float, list[Served]]] = defaultdict(lambda: defaultdict(list))
+        self._scales: dict[str, Scales] = defaultdict(dict)
         for run in runs:
-            self._rates[run.system][run.load["rate"]] += run.served
+            if (scale := run.load.get(SCALE)) is None:
+                self._rates[run.system][run.load["rate"]] += run.served
+            else:
+                scales = self._scales[run.system]
+                scales[scale] = (*scales.get(scale, ()), *run.served)
         self._systems = [system for system in systems if system.name in self._rates]
         full = [system.name for system in self._systems if system.full]
         self._full = [one for name in full for some in self._rates[name].values() for one in some]
@@ -107,7 +112,10 @@ class Findings:
             yield _measure(f"{name}/tightest_deadline", found, "", "higher", goal)
 
     def _at_common(self, system: System) -> Sequence[Served]:
-        """What counts of its queries at the common rate."""
+        """What counts of its queries at the common rate; of a system that was told ever tighter
+        deadlines there, those at the tightest that it met."""
+        if tight := tightest_met(self._scales[system.name], self._full, self._seed):
+            return tight
         rates = self._rates[system.name]
         if self._common is None or self._common not in rates:
             return ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 
+from cluster.bench.online.claims import SCALE, Scales, met
 from cluster.bench.online.search import RUNGS, Search, rate_of
 from cluster.bench.online.sustained import TARGET
 from cluster.bench.reports.document import Run
@@ -24,6 +26,9 @@ GIVE_UP = 1.5
 """Multiple of the longest deadline after which the client gives a query up."""
 
 WARM_UP_CLIENTS = 8
+
+FIRST_TIGHTER = 6
+"""Rung of `rate_of`: how many times tighter deadlines are tried first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +86,18 @@ def measure(plan: Plan, size: Size, seed: int, record: Record) -> None:
                 for system in todo:
                     rung = searches[system].next
                     assert rung is not None, "it was chosen for having one"
-                    met = _measure_rung(plan, size, seed, record, workload, system, rung)
-                    searches[system].note(rung, met >= TARGET)
+                    runs = _measure_rung(plan, size, seed, record, workload, system, rung)
+                    searches[system].note(rung, in_time(runs) >= TARGET)
             if plan.reference in searches:
                 low, high = searches[plan.reference].bracket
                 record.common = low if low is not None else high
             for system in group:
-                if record.common is not None and record.common not in record.rungs[system.name]:
+                if record.common is None:
+                    continue
+                if record.common not in record.rungs[system.name]:
                     _measure_rung(plan, size, seed, record, workload, system, record.common)
+                if system.told:
+                    _tighten(plan, size, seed, record, system, record.common)
 
 
 def _groups(plan: Plan) -> list[list[System]]:
@@ -143,11 +152,25 @@ def base_s(workload: Workload, seed: int, run: Run) -> float:
     return sum(one.latency_s for one in answered) / whole
 
 
+def _tighten(plan: Plan, size: Size, seed: int, record: Record, system: System, rung: int) -> None:
+    """Tell a system ever tighter deadlines, at one rate: how tight they may be is no question of
+    its latencies under looser ones."""
+    full_by = {system.name for system in plan.systems if system.full}
+    full = [one for run in record.runs if run.system in full_by for one in run.served]
+    search, scales = Search(first=FIRST_TIGHTER, most=size.most), Scales()
+    while (tighter := search.next) is not None:
+        scale = round(size.slo_scale / rate_of(tighter), 3)
+        workload = plan.workload.with_deadlines(scale, record.base_s)
+        runs = _measure_rung(plan, size, seed, record, workload, system, rung, {SCALE: scale})
+        scales[scale] = [one for run in runs for one in run.served]
+        search.note(tighter, met(scale, scales, full, seed))
+
+
 def _measure_rung(
     plan: Plan, size: Size, seed: int, record: Record, workload: Workload,
-    system: System, rung: int,
-) -> float:  # fmt: skip
-    """Measure a rate; returns the share of deadlines that were met."""
+    system: System, rung: int, told: Mapping[str, float] = MappingProxyType({}),
+) -> list[Run]:  # fmt: skip
+    """Measure a rate; ``told`` are values of the load besides it."""
     rate = rate_of(rung)
     runs = []
     for repeat in range(size.repeats):
@@ -158,7 +181,7 @@ def _measure_rung(
         )
         requests = list(arriving.requests(drawn))
         limit_s = GIVE_UP * max((one.deadline_s or 0.0 for one in requests), default=0.0)
-        load = {"rate": rate, "repeat": float(repeat)}
+        load = {"rate": rate, **told, "repeat": float(repeat)}
         url = plan.stage.url(system.place)
         run = sent_when_due(system, url, arriving, requests, load, limit_s)
         runs.append(run)
@@ -167,9 +190,9 @@ def _measure_rung(
             tell(warning)
     record.runs += runs
     record.rungs.setdefault(system.name, set()).add(rung)
-    share = in_time(runs)
-    tell(f"{system.name}, rate {rate:.2f}: {share:.1%} in time, {_right(runs):.1%} right")
-    return share
+    where = ", ".join([f"rate {rate:.2f}", *(f"{key} {value:g}" for key, value in told.items())])
+    tell(f"{system.name}, {where}: {in_time(runs):.1%} in time, {_right(runs):.1%} right")
+    return runs
 
 
 def in_time(runs: Sequence[Run]) -> float:

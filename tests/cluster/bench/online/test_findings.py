@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cluster.bench.online.findings import DEADLINE_GOAL, RATE_GOAL, Findings
@@ -67,6 +69,28 @@ def test_the_tightest_deadline_is_met_by_nine_of_ten():
     assert tightest(queries, seed=0).value == 9.0
     lost = [served(n, answered=n < 5) for n in range(10)]
     assert tightest(lost, seed=0).value == float("inf")
+
+
+def told(scale: float, latencies: list[float], right: float = 1.0) -> Run:
+    """Queries of which deadlines of this scale were told."""
+    loose = run("value-deadline", 1.0, latencies, right=right)
+    due = tuple(replace(one, deadline_s=scale) for one in loose.served)
+    load = {"rate": 1.0, "slo_scale": scale, "repeat": 0.0}
+    return loose.model_copy(update={"load": load, "served": due})
+
+
+def test_who_is_told_deadlines_is_told_ever_tighter_ones():
+    runs = [*peer_runs(), run("value-deadline", 1.0, GOOD), told(2.0, [1.0] * 100)]
+    name = "online/value-deadline:ray-serve-llm/tightest_deadline"
+
+    def ratio(*more: Run) -> float:
+        return found([*runs, *more], PEER, "value-deadline")[0][name].value
+
+    assert ratio() == pytest.approx(2.0)
+    assert ratio(told(1.0, [0.8] * 100)) == pytest.approx(2.5)
+    assert ratio(told(1.0, [0.8] * 80 + [1.2] * 20)) == pytest.approx(2.0), "missed"
+    assert ratio(told(1.0, [0.8] * 100, right=0.9)) == pytest.approx(2.0), "less accurate"
+    assert ratio(told(1.0, [1.2] * 100), told(0.5, [0.4] * 100)) == pytest.approx(2.0), "by chance"
 
 
 def test_tighter_compares_the_same_arrivals():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cluster.bench.online import measure as module
+from cluster.bench.online.claims import SCALE
 from cluster.bench.online.measure import Record, Size, measure
 from cluster.bench.reports.document import Run
 from cluster.bench.systems.catalog import System, systems
@@ -31,12 +32,14 @@ class Fake:
     Attributes:
         order: systems in the order in which they were measured, and at which rate.
         arrivals: numbers and times of what each was sent at a rate.
+        scales: of the ever tighter deadlines that were told.
     """
 
     def __init__(self, limits: dict[str, float]) -> None:
         self.limits = limits
         self.order: list[tuple[str, float]] = []
         self.arrivals: dict[tuple[str, float], list[tuple[float, int]]] = {}
+        self.scales: list[float] = []
 
     def in_turn(
         self, system: System, url: str, work: Workload, requests: Iterable[Request],
@@ -53,6 +56,9 @@ class Fake:
         load: dict[str, float], limit_s: float,
     ) -> Run:  # fmt: skip
         sent = list(requests)
+        if SCALE in load:
+            self.scales.append(load[SCALE])
+            return self._run(system, sent, load, 0.1 if load[SCALE] >= 1.5 else limit_s)
         self.order.append((system.name, load["rate"]))
         self.arrivals[system.name, load["rate"]] = [(one.at_s, one.question) for one in sent]
         sustained = load["rate"] * CAPACITY <= self.limits[system.name] * 1.01
@@ -80,7 +86,7 @@ def planned(tmp_path: Path, *names: str, together: bool = True) -> Plan:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    made = Fake({"ray-serve-llm": 8.0, "even": 6.0, "value": 27.0})
+    made = Fake({"ray-serve-llm": 8.0, "even": 6.0, "value": 27.0, "value-deadline": 27.0})
     monkeypatch.setattr(module, "sent_in_turn", made.in_turn)
     monkeypatch.setattr(module, "sent_when_due", made.when_due)
     return made
@@ -108,6 +114,18 @@ def test_it_finds_what_each_sustains(fake: Fake, tmp_path: Path, together: bool)
         assert [name for name, _ in fake.order[:3]] == ["even", "ray-serve-llm", "value"]
     else:
         assert fake.order[0][0] == "ray-serve-llm"
+
+
+def test_who_is_told_deadlines_is_told_ever_tighter_ones(fake: Fake, tmp_path: Path):
+    measure(planned(tmp_path, "ray-serve-llm", "value"), SIZE, 0, Record())
+    assert not fake.scales
+    record = Record()
+    measure(planned(tmp_path, "ray-serve-llm", "value-deadline"), SIZE, 0, record)
+    assert fake.scales == [2.829, 2.0, 1.0, 1.414, 1.682]
+    told = [run for run in record.runs if SCALE in run.load]
+    assert {run.load["rate"] for run in told} == {1.0}
+    shortest = min(one.deadline_s or 0.0 for one in told[2].served)
+    assert shortest == pytest.approx(min(one.deadline_s or 0.0 for one in told[1].served) / 2)
 
 
 def sustained(fake: Fake) -> set[tuple[str, int]]:
