@@ -27,8 +27,7 @@ def add_parser(benches: Any) -> None:
         "latency, throughput and tokens, which should differ by at most 15%, and how the policies "
         "rank. Starts the config's cluster, and stops it again.",
     )
-    add_system_options(parser)
-    parser.set_defaults(systems=POLICIES)
+    add_system_options(parser, ",".join(POLICIES))
     add = parser.add_argument
     add(
         "--profile",

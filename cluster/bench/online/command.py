@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.bench.options import above_zero, positive
 from cluster.bench.reports.options import add_options
-from cluster.bench.systems.options import add_system_options
+from cluster.bench.systems.options import SYSTEMS, add_system_options
 
 if TYPE_CHECKING:
     from cluster.bench.online.measure import Record, Size
@@ -31,7 +31,7 @@ def add_parser(benches: Any) -> None:
         "is the scale times the question's difficulty times what an average question takes alone "
         "at the reference: the peer, if it is there. Starts the systems and stops them again.",
     )
-    add_system_options(parser)
+    add_system_options(parser, f"{SYSTEMS},value-deadline")
     add = parser.add_argument
     add("--slo-scale", type=above_zero, default=8.0, metavar="X", help="default: %(default)g")
     add(

@@ -38,18 +38,18 @@ class Plan(NamedTuple):
         return next((by_name[name] for name in order if name in by_name), self.systems[0])
 
 
-def add_system_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--systems`` and what says where they run and what they are asked."""
+def add_system_options(parser: argparse.ArgumentParser, systems: str = SYSTEMS) -> None:
+    """Add ``--systems``, by default these, and what says where they run and what they are asked."""
     add = parser.add_argument
     add(
         "--systems",
         type=names,
-        default=names(SYSTEMS),
+        default=names(systems),
         metavar="NAME,…",
         help="policies (value, threshold, beta, even, …), policies that are told the deadlines "
         "(value-deadline), baseline (even, first come first served, round robin), ray-serve-llm "
         "(its client votes), ray-serve-llm-single (with one request a chain); "
-        f"default: {SYSTEMS}",
+        f"default: {systems}",
     )
     add(
         "--config",
