@@ -113,9 +113,7 @@ def _units(plan: Plan, size: Size, seed: int, record: Record) -> None:
     reference, workload = plan.reference, plan.workload
     if plan.stage.together:
         for system in plan.systems:
-            requests = islice(workload.requests(seed), 2 * WARM_UP_CLIENTS)
-            url = plan.stage.url(system.place)
-            sent_in_turn(system, url, workload, requests, {}, WARM_UP_CLIENTS)
+            _warm_up(plan, seed, system)
     url = plan.stage.url(reference.place)
     for kind in workload.kinds:
         of_kind = workload.model_copy(update={"kinds": (kind,)})
@@ -131,6 +129,14 @@ def _units(plan: Plan, size: Size, seed: int, record: Record) -> None:
         raise CliError(f"{reference.name} answered nothing at full load within {seconds:g} s")
     record.capacity = within / (seconds - RAMP * seconds)
     tell(f"capacity of {reference.name}: {record.capacity:.2f} queries/s")
+
+
+def _warm_up(plan: Plan, seed: int, system: System) -> None:
+    """Ask a system some queries: what has been idle for long is not as fast as it was, or does not
+    answer at first, where the machine has put its memory to other uses."""
+    requests = islice(plan.workload.requests(seed), 2 * WARM_UP_CLIENTS)
+    url = plan.stage.url(system.place)
+    sent_in_turn(system, url, plan.workload, requests, {}, WARM_UP_CLIENTS)
 
 
 def base_s(workload: Workload, seed: int, run: Run) -> float:
@@ -173,6 +179,8 @@ def _measure_rung(
     """Measure a rate; ``told`` are values of the load besides it."""
     rate = rate_of(rung)
     runs = []
+    if len(plan.systems) > 1 and plan.stage.together:
+        _warm_up(plan, seed, system)
     for repeat in range(size.repeats):
         # The same for all systems, another one for each rate: together they ask more questions.
         drawn = (seed * len(RUNGS) + rung - RUNGS[0]) * size.repeats + repeat

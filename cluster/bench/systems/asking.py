@@ -24,7 +24,7 @@ from dynasor.answers.equal import equal
 LANES = 64
 """Connection pools; several hundred queries are in progress at once when there is overload."""
 
-TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 LOOK_EVERY_S = 0.1
 EMPTY_LIMIT_S = 120.0
 SETTLE_S = 1.0
@@ -80,19 +80,26 @@ class Target:
         )
 
     async def empty(self) -> None:
-        """Wait until it has nothing to do. Raises RequestFailed: it does not become empty."""
+        """Wait until it has nothing to do, and is ready. Raises RequestFailed: it does not become
+        so, or can't be reached."""
         if self.system.policy is None:
             await asyncio.sleep(SETTLE_S)
             return
         try:
             async with asyncio.timeout(EMPTY_LIMIT_S):
-                while True:
-                    status = await health(self.client)
-                    if not status.get("programs") and not status.get("runs"):
-                        return
+                while await self._is_busy():
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
             raise RequestFailed(f"{self.client.base_url} does not become empty") from None
+
+    async def _is_busy(self) -> bool:
+        try:
+            status = await health(self.client)
+        except RequestFailed as error:
+            if error.status != UNAVAILABLE:
+                raise
+            return True
+        return bool(status.get("programs") or status.get("runs"))
 
     async def _run(self, request: Request) -> Said:
         program = request.asked(self.system.policy)
