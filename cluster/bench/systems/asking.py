@@ -87,7 +87,9 @@ class Target:
             return
         try:
             async with asyncio.timeout(EMPTY_LIMIT_S):
-                while await self._is_busy():
+                while True:
+                    if not await self._is_busy():
+                        return
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
             raise RequestFailed(f"{self.client.base_url} does not become empty") from None
