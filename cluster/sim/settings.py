@@ -106,7 +106,9 @@ class Scenario(_Model):
         """The application of a system. Raises InvalidField: naming the field at fault."""
         document = self.settings.model_dump(mode="json", exclude_unset=True)
         controller = document.get("controller", {})
-        if "policy" in system.controller:
+        own = self.settings.controller.policy
+        if system.controller.get("policy", own) != own:
+            # Parameters are those of the application's policy.
             controller.pop("policy_params", None)
         document["controller"] = _merged(controller, system.controller)
         return _settings(document, f"systems.{system.name}")

@@ -36,7 +36,7 @@ class ValueParams(Params):
         le=8.0,
         description="multiple of the units it will likely need that a wave holds in an idle "
         "cluster, falling with the share of slots taken; 0: waves waste nothing, and there are "
-        "more of them",
+        "more of them: better where engines get slow long before their slots are taken",
     )
 
 

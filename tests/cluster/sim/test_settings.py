@@ -73,6 +73,8 @@ def test_a_system_changes_the_controller_only(tmp_path: Path) -> None:
     other = scenario.settings_of(System(name="even", controller={"policy": "even"}))
     assert (other.controller.policy, other.controller.lease_tokens) == ("even", 100)
     assert other.controller.policy_params == {}
+    named = scenario.settings_of(System(name="beta", controller={"policy": "beta"}))
+    assert named.controller.policy_params == {"confidence": 0.8}, "it is the same policy"
     assert other.engine == scenario.settings.engine
 
 
