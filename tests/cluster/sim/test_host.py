@@ -31,7 +31,8 @@ def test_three_share_two_processors() -> None:
     one.run()
     assert one.changes == [(0.0, 1.5), (pytest.approx(0.3), 1.0)]
     # What the engines have lost together is what the work has taken.
-    lost_s = 2 * 0.3 * (1 - 1 / 1.5)
+    (began, slower), (ended, _) = one.changes
+    lost_s = one.host.engines * (ended - began) * (1 - 1 / slower)
     assert lost_s == pytest.approx(0.2)
 
 
