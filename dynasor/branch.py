@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from dynasor.answers.answer import Answer
 from dynasor.messages import End
 from dynasor.result import BranchResult, BranchView
+from dynasor.token_ids import TOKEN_BYTES, TOKEN_ID
 from dynasor.work import BranchKind, Finish, Finished, Generate, Measured, Score
-
-TOKEN_ID = "i"
-"""Four bytes a token: a fraction of what Python integers take."""
 
 GENERATE = "generate"
 """The service of replicas that generate."""
@@ -94,20 +92,20 @@ class Branch:
         self.run, self.replica, self.runs = run, replica, self.runs + 1
         self._before, self._tokens_before = self.measured, len(self.tokens)
 
-    def extend(self, start: int, tokens: tuple[int, ...]) -> int:
-        """Take tokens from offset ``start`` on; what is known already is not taken twice.
+    def extend(self, start: int, packed: bytes) -> int:
+        """Take packed tokens from offset ``start`` on; what is known already is not taken twice.
 
         Returns:
             How many were new.
 
         Raises:
-            ValueError: there is a gap before ``start``.
+            ValueError: there is a gap before ``start``, or a part of a token is missing.
         """
-        if start > len(self.tokens):
-            raise ValueError(f"branch {self.id}: report from {start}, known {len(self.tokens)}")
-        new = tokens[len(self.tokens) - start :]
-        self.tokens.extend(new)
-        return len(new)
+        known = len(self.tokens)
+        if start > known:
+            raise ValueError(f"branch {self.id}: report from {start}, known {known}")
+        self.tokens.frombytes(packed[(known - start) * TOKEN_BYTES :])
+        return len(self.tokens) - known
 
     def measure(self, news: Measured) -> None:
         """Take what its current run has measured, after the tokens it was measured on."""
@@ -159,7 +157,7 @@ class Branch:
             branch=self.id,
             kind=self.kind,
             prefix=self.prefix,
-            tokens=tuple(self.tokens),
+            packed=self.tokens.tobytes(),
             finish=self.finish,
             stop_reason=end.stop_reason,
             answer=end.answer,

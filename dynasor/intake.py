@@ -71,7 +71,7 @@ class Intake:
         if program is not None and branch is not None:
             if news.start > len(branch.tokens):
                 return False
-            new = branch.extend(news.start, news.tokens)
+            new = branch.extend(news.start, news.packed)
             self._rate.count(new)
             grown = new or news.measured is not None
             if (grown and program.grow(branch, new, news.measured)) or program.submitted.watched:

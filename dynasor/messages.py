@@ -15,6 +15,7 @@ import msgspec
 from dynasor.answers.answer import Answer
 from dynasor.answers.kinds import AnswerKind
 from dynasor.phrases import Phrases
+from dynasor.token_ids import unpack_tokens
 from dynasor.work import Boundary, Measure, Measured
 
 
@@ -164,7 +165,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunReport(msgspec.Struct, frozen=True, gc=False):
-    """News of one run: tokens from offset ``start`` of the branch on, and its end if it ended.
+    """News of one run: tokens from offset ``start`` of the branch on, packed as by
+    `dynasor.token_ids`, and its end if it ended.
 
     ``measured`` is of this run alone, up to these tokens; of the thoughts, those not reported yet.
     ``cached_tokens``: how much of its context the engine found in its cache, as soon as it knows;
@@ -173,10 +175,15 @@ class RunReport(msgspec.Struct, frozen=True, gc=False):
 
     run: int
     start: int
-    tokens: tuple[int, ...]
+    packed: bytes
     end: End | None = None
     measured: Measured | None = None
     cached_tokens: int | None = None
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Token ids from ``start`` on."""
+        return unpack_tokens(self.packed)
 
 
 class Load(msgspec.Struct, frozen=True, gc=False):

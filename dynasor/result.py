@@ -8,6 +8,7 @@ import msgspec
 
 from dynasor.answers.answer import Answer
 from dynasor.certaindex import Certaindex
+from dynasor.token_ids import TOKEN_BYTES, unpack_tokens
 from dynasor.work import BranchKind, Finish
 
 StopReason = Literal["complete", "certain", "price", "budget", "deadline", "cancelled", "failed"]
@@ -22,7 +23,7 @@ class BranchResult(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         prefix: token ids between the prompt and its own: its parents' and injected ones.
-        tokens: generated token ids.
+        packed: generated token ids, as by `dynasor.token_ids`.
         finish: why it ended; "stopped": compute was taken back, or never given.
         stop_reason: the stop string or token id that ended it.
         cached_tokens: prompt tokens found in a prefix cache, all its runs.
@@ -36,7 +37,7 @@ class BranchResult(msgspec.Struct, frozen=True, gc=False):
     branch: int
     kind: BranchKind
     prefix: tuple[int, ...]
-    tokens: tuple[int, ...]
+    packed: bytes
     finish: Finish | None
     stop_reason: str | int | None
     answer: Answer | None
@@ -48,6 +49,16 @@ class BranchResult(msgspec.Struct, frozen=True, gc=False):
     parent: int | None = None
     injected: int = 0
     log_probability: float | None = None
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Generated token ids."""
+        return unpack_tokens(self.packed)
+
+    @property
+    def generated(self) -> int:
+        """How many tokens it has generated."""
+        return len(self.packed) // TOKEN_BYTES
 
     @property
     def at(self) -> int:

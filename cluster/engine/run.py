@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from dynasor.messages import End, Open, Rate, RunReport, Start
+from dynasor.token_ids import pack_tokens
 from dynasor.work import Measured
 
 
@@ -60,11 +61,11 @@ class Run:
     def news(self) -> RunReport:
         """What happened since the last call."""
         first = self.before + self.reported
-        tokens = tuple(self.tokens[self.reported :])
+        packed = pack_tokens(self.tokens[self.reported :])
         self.reported = len(self.tokens)
         measured = None if self.meter is None else self.meter.take()
         cached, self.cached_tokens = self.cached_tokens, None
-        return RunReport(self.command.run, first, tokens, self.end, measured, cached)
+        return RunReport(self.command.run, first, packed, self.end, measured, cached)
 
 
 class Worker(Protocol):

@@ -108,7 +108,7 @@ class Chains:
         if task.marks is not None:
             content = [(self._prompts.content_tokens(b.prefix + b.tokens), b) for b in shown]
             # What was injected belongs to the content and was not generated.
-            known = [min(count, len(b.tokens)) for count, b in content if count is not None]
+            known = [min(count, b.generated) for count, b in content if count is not None]
             if len(known) == len(content):
                 details = CompletionDetails(reasoning_tokens=count.generated - sum(known))
         return Usage(

@@ -226,7 +226,7 @@ def _branch_info(branch: BranchResult) -> BranchInfo:
         parent=branch.parent,
         at=branch.at,
         finish=branch.finish,
-        tokens=len(branch.tokens),
+        tokens=branch.generated,
         answer=None if branch.answer is None else branch.answer.text,
         confidence=_probability(branch.log_probability),
         scores=branch.scores,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cluster.sim.outcomes.script import Script
 from cluster.sim.outcomes.trace import Trace
-from cluster.sim.tokens import generated
+from cluster.sim.tokens import generated, packed_tokens
 from dynasor.answers.answer import Answer
 from dynasor.messages import End, Open, Rate, RunReport, Start
 
@@ -100,14 +100,14 @@ class SimRun:
     def news(self) -> RunReport:
         """What happened since the last call; the engine has said what it generated."""
         first, self.reported = self.reported, self.total
-        tokens = tuple(generated(self.command.branch, first, self.total, self.script.shift))
+        packed = packed_tokens(self.command.branch, first, self.total, self.script.shift)
         measured = None
         if isinstance(self.command, Start) and self.command.measure is not None:
             assert self.trace is not None
             over = self.end is not None
             measured = self.trace.measured(self.command.measure, first, self.total, over)
         cached, self.cached_tokens = self.cached_tokens, None
-        return RunReport(self.command.run, first, tokens, self.end, measured, cached)
+        return RunReport(self.command.run, first, packed, self.end, measured, cached)
 
     def _natural_end(self, cached_tokens: int) -> End | None:
         """The end it has come to by itself; None: it has not."""

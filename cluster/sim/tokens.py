@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from cluster.workload.request import PREFIX_BLOCK_TOKENS
 from dynasor.work import INJECTIONS
 
@@ -43,6 +45,12 @@ def generated(branch: int, start: int, end: int, shift: int = 0) -> range:
     """Tokens of a branch from one place to before another; ``shift``: of its program."""
     first = GENERATED + ((branch + shift) % BRANCHES << PLACE_BITS)
     return range(first + start, first + end)
+
+
+def packed_tokens(branch: int, start: int, end: int, shift: int = 0) -> bytes:
+    """What `generated` gives, as `dynasor.token_ids` packs it."""
+    ids = generated(branch, start, end, shift)
+    return np.arange(ids.start, ids.stop, dtype=np.intc).tobytes()
 
 
 def origin(token: int, shift: int = 0) -> Origin | None:

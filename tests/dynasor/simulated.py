@@ -23,6 +23,7 @@ from dynasor.messages import (
     Start,
     Stop,
 )
+from dynasor.token_ids import pack_tokens
 
 CACHED = 7
 """What every run reports as found in the prefix cache."""
@@ -189,8 +190,8 @@ class SimReplica:
         news = []
         for run_id, run in list(self.runs.items()):
             if run.total > run.reported or run.end is not None:
-                tokens = tokens_of(*run.key, run.reported, run.total)
-                news.append(RunReport(run_id, run.reported, tokens, run.end))
+                packed = pack_tokens(tokens_of(*run.key, run.reported, run.total))
+                news.append(RunReport(run_id, run.reported, packed, run.end))
                 run.reported = run.total
             if run.end is not None:
                 del self.runs[run_id]

@@ -21,6 +21,7 @@ from dynasor.messages import (
     Start,
     Stop,
 )
+from dynasor.token_ids import pack_tokens
 
 SLOTS = 256
 CHUNK = 32
@@ -96,12 +97,12 @@ class SyntheticReplica:
         for number, run in list(self.runs.items()):
             if run.ended is None:
                 self._generate(run)
-            tokens = tuple(range(FIRST_TOKEN + run.reported, FIRST_TOKEN + run.total))
+            packed = pack_tokens(range(FIRST_TOKEN + run.reported, FIRST_TOKEN + run.total))
             if run.ended is None:
-                growth.append(RunReport(number, run.reported, tokens))
+                growth.append(RunReport(number, run.reported, packed))
                 run.reported = run.total
             else:
-                ends.append(RunReport(number, run.reported, tokens, self._end(run)))
+                ends.append(RunReport(number, run.reported, packed, self._end(run)))
                 del self.runs[number]
         return News(Report(tuple(growth)), Report(tuple(ends)))
 

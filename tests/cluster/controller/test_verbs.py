@@ -23,6 +23,7 @@ from dynasor.messages import End, Open, ReplicaInfo, Report, RunReport, Start
 from dynasor.phrases import Phrases
 from dynasor.query import Query
 from dynasor.result import Result
+from dynasor.token_ids import pack_tokens
 from tests.waiting import until
 
 INFO = ReplicaInfo(slots=4, kv_tokens=4096, block_size=16, max_model_len=512)
@@ -100,7 +101,7 @@ async def test_a_query_is_solved_by_a_replica_over_the_line(cluster: Cluster) ->
     opened, start = batch.commands
     assert isinstance(opened, Open) and opened.prompt == (1, 2, 3)
     assert isinstance(start, Start)
-    done = Report((RunReport(start.run, 0, (5, 6), End("stop")),))
+    done = Report((RunReport(start.run, 0, pack_tokens([5, 6]), End("stop")),))
     await cluster.line.call("report", pack(News("r", epoch, pack(done))))
     result = await solving
     assert isinstance(result, Result)

@@ -13,6 +13,7 @@ from dynasor.certaindex import Certaindex, Vote
 from dynasor.inputs import Submit
 from dynasor.result import BranchResult, Result, StopReason, TokenCount
 from dynasor.stats import Stats
+from dynasor.token_ids import pack_tokens
 from dynasor.work import Finish
 
 Reply = Callable[[Submit], Awaitable[Result | Refused]]
@@ -77,7 +78,7 @@ class FakeController:
             branch=number,
             kind="sample",
             prefix=(),
-            tokens=tokens,
+            packed=pack_tokens(tokens),
             finish=finish,
             stop_reason=stop_reason,
             answer=answer,
@@ -101,8 +102,8 @@ class FakeController:
         if branches is None:
             branches = [self.branch(number, text) for number, text in enumerate(texts)]
         branches = tuple(branches)
-        kept = sum(len(b.tokens) for b in branches if b.finish in ("stop", "length"))
-        discarded = sum(len(b.tokens) for b in branches) - kept
+        kept = sum(b.generated for b in branches if b.finish in ("stop", "length"))
+        discarded = sum(b.generated for b in branches) - kept
         return Result(
             query_id=submit.query_id,
             stop=stop,

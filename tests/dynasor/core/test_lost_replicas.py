@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynasor.messages import Open, Report, Reset, RunReport
+from dynasor.token_ids import pack_tokens
 from tests.dynasor.core.stands import lengths, world
 from tests.dynasor.world import World
 
@@ -160,7 +161,7 @@ class TestLostReplicas:
         there.submit(max_branches=2)
         there.steps(2)
         run = there.starts()[0].start.run
-        step = there.core.report("a", Report((RunReport(run, 99, (1,)),)), there.now)
+        step = there.core.report("a", Report((RunReport(run, 99, pack_tokens([1])),)), there.now)
         assert step.commands["a"] == (Reset(),)
         there.attach("a")
         there.run()
