@@ -285,8 +285,7 @@ class Core:
         return 0 if self._dispatcher.waiting else self._fleet.free_slots(GENERATE)
 
     def _idle(self) -> float:
-        """Share of the slots that no branch has."""
-        return self._fleet.free_slots(GENERATE) / (self._fleet.slots(GENERATE) or 1)
+        return self._fleet.idle(GENERATE)
 
     @property
     def _load(self) -> Load:

@@ -12,6 +12,7 @@ from dynasor.fleet.replica import Run
 from dynasor.learning import Learner
 from dynasor.messages import End, Report, RunReport
 from dynasor.program import Program
+from dynasor.token_ids import TOKEN_BYTES
 
 
 class Intake:
@@ -59,6 +60,8 @@ class Intake:
                 self.lose(replica, now)
                 self._fleet.reset(replica)
                 return
+        tokens = sum(len(news.packed) for news in report.runs) // TOKEN_BYTES
+        self._fleet.generated(replica, tokens, now)
         if report.load is not None:
             self._fleet.take_load(replica, report.load, now)
 

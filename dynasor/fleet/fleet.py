@@ -26,7 +26,6 @@ class Fleet:
         runs: how many runs there are whose end was not reported.
         routing: what placement found cached, beside what there was.
         preempted: how often engines said that they took a running sequence's KV back.
-        lapsed: renewals refused because KV was short.
         moved: runs that were moved to even out load.
     """
 
@@ -45,7 +44,7 @@ class Fleet:
         self.replicas = self._roster.replicas
         self.runs = 0
         self.routing = self._caches.routing
-        self.preempted = self.lapsed = self.moved = 0
+        self.preempted = self.moved = 0
 
     # Who is there.
 
@@ -95,19 +94,15 @@ class Fleet:
         """A replica that is known tells its load."""
         self.preempted += self._admission.take_load(self.replicas[replica_id], load, now)
 
-    @property
-    def free_services(self) -> set[str]:
-        """See `Roster`; so are the next three."""
-        return self._roster.free_services
-
     def has_room(self, service: str) -> bool:
+        """See `Roster`; so are the next three."""
         return self._roster.has_room(service)
 
     def free_slots(self, service: str) -> int:
         return self._roster.free_slots(service)
 
-    def slots(self, service: str) -> int:
-        return self._roster.slots(service)
+    def idle(self, service: str) -> float:
+        return self._roster.idle(service)
 
     def serving(self, service: str) -> int:
         return self._roster.serving(service)
@@ -191,7 +186,6 @@ class Fleet:
         run.expect(mean, high, tokens)
         replica.forecast.revise(run.id, run.prefix + tokens, run.left, run.deviation, replica.steps)
         if not self._admission.renews(replica, run):
-            self.lapsed += 1
             return 0
         granted, run.lease = more - run.lease, more
         self._send(replica.id, Extend(run.id, more))
@@ -228,11 +222,18 @@ class Fleet:
         if run is not None:
             self._caches.found(run, replica, tokens)
 
+    def generated(self, replica_id: str, tokens: int, now: float) -> None:
+        """A replica has reported that its runs generated so many tokens."""
+        replica = self.replicas[replica_id]
+        replica.spell.tokens += tokens
+        replica.spell.pass_to(now, len(replica.runs))
+        replica.spell.take(self._roster.pool(replica.info).pace)
+
     def end_run(self, replica_id: str, run_id: int, now: float | None = None) -> None:
         """The replica has reported the run's end; its slot is free."""
         replica = self.replicas[replica_id]
         run, before = replica.runs[run_id], len(replica.runs)
-        replica.remove(run)
+        replica.remove(run, now)
         self._caches.end(run, replica)
         if now is not None:
             self._admission.ended(replica, now)

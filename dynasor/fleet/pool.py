@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dynasor.fleet.pace import Pace
 from dynasor.fleet.replica import Replica
 
 
@@ -16,6 +17,7 @@ class Pool:
         spare: those whose slots are taken, and which may have one more to hide the dispatch delay.
         slots: of all of them.
         free_slots: those of them that no run has.
+        pace: of the sequences of one of them.
     """
 
     __slots__ = (
@@ -25,6 +27,7 @@ class Pool:
         "free",
         "free_slots",
         "members",
+        "pace",
         "services",
         "slots",
         "spare",
@@ -34,6 +37,7 @@ class Pool:
         self.services = services
         self.block_size = block_size
         self.members = self.free = self.spare = self.slots = self.free_slots = 0
+        self.pace = Pace()
         # Which replicas have so many runs, and of which numbers of runs there are any.
         self._levels: list[int] = []
         self._used = 0
@@ -41,6 +45,15 @@ class Pool:
     @property
     def has_room(self) -> bool:
         return self.free != 0 or self.spare != 0
+
+    @property
+    def idle_slots(self) -> float:
+        """Free slots, each counted as far as what is generated there is taken from no other."""
+        if not self.free_slots:
+            return 0.0
+        return self.free_slots * self.pace.free(
+            (self.slots - self.free_slots) / self.members.bit_count()
+        )
 
     def join(self, replica: Replica) -> None:
         self.members |= 1 << replica.seat

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from dynasor.fleet.forecast import Forecast
+from dynasor.fleet.pace import Spell
 from dynasor.fleet.prefix import Node
 from dynasor.messages import Load, ReplicaInfo
 
@@ -97,6 +98,7 @@ class Replica:
         refused: least need for tokens that was refused since a run ended here.
         lapsing: first run whose renewal was refused since a run ended here.
         load: what it last reported of itself.
+        spell: what its runs did since its pace was last learned from.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Replica:
     refused: float = inf
     lapsing: float = inf
     load: Load | None = None
+    spell: Spell = field(default_factory=Spell)
 
     @property
     def free_slots(self) -> int:
@@ -123,6 +126,8 @@ class Replica:
 
     def add(self, run: Run) -> None:
         """The run is here from now on."""
+        if run.placed_at is not None:
+            self.spell.pass_to(run.placed_at, len(self.runs))
         run.steps = self.steps
         self.runs[run.id] = run
         self.forecast.add(
@@ -136,8 +141,10 @@ class Replica:
             self.steps,
         )
 
-    def remove(self, run: Run) -> None:
-        """The run is over."""
+    def remove(self, run: Run, now: float | None = None) -> None:
+        """The run is over; ``now``: None: no rates are measured."""
+        if now is not None:
+            self.spell.pass_to(now, len(self.runs))
         del self.runs[run.id]
         self.unread.pop(run.id, None)
         self.forecast.remove(run.id)

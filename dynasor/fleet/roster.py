@@ -29,11 +29,6 @@ class Roster:
         self._by_kind: dict[tuple[tuple[str, ...], int], Pool] = {}
         self._by_service: dict[str, list[Pool]] = {}
 
-    @property
-    def free_services(self) -> set[str]:
-        """What some replica offers and may have one more run for."""
-        return {service for service in self._by_service if self.has_room(service)}
-
     def offering(self, service: str) -> Sequence[Pool]:
         """Pools whose replicas offer it."""
         return self._by_service.get(service, ())
@@ -46,9 +41,10 @@ class Roster:
         """Slots that are free at the replicas that offer it."""
         return sum(pool.free_slots for pool in self.offering(service))
 
-    def slots(self, service: str) -> int:
-        """Slots of the replicas that offer it."""
-        return sum(pool.slots for pool in self.offering(service))
+    def idle(self, service: str) -> float:
+        """Share of the compute that offers it and that nobody uses, in [0, 1]."""
+        pools = self.offering(service)
+        return sum(pool.idle_slots for pool in pools) / (sum(pool.slots for pool in pools) or 1)
 
     def serving(self, service: str) -> int:
         """Replicas that offer it."""

@@ -22,8 +22,8 @@ class Market(Protocol):
         price: improvement of the answer (in chance of being the best one) that a token must be
             expected to buy to be worth spending now; 0: compute is free.
         room: branches that could start now without making anybody wait.
-        idle: share of the slots for branches that none has, in [0, 1]: the more branches run
-            beside each other, the slower each of them gets.
+        idle: share of the compute that nobody uses, in [0, 1]: free slots, each as far as what
+            is generated there is taken from no other branch.
         values: what traffic has taught about the worth of compute.
     """
 

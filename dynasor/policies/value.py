@@ -35,8 +35,8 @@ class ValueParams(Params):
         ge=0.0,
         le=8.0,
         description="multiple of the units it will likely need that a wave holds in an idle "
-        "cluster, falling with the share of slots taken; 0: waves waste nothing, and there are "
-        "more of them: better where engines get slow long before their slots are taken",
+        "cluster, falling as slots are taken and as sequences get slower by it; 0: waves waste "
+        "nothing, and there are more of them",
     )
 
 

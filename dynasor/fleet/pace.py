@@ -1,0 +1,75 @@
+"""How fast sequences run where many share an engine, and what one more of them costs the others.
+
+A decoding step takes a + b·n seconds for n sequences: of what one more generates, the share
+a / (a + b·n) is new, and the rest is what the others get less of for its sake. That share is the
+pace of a sequence alone, relative to the pace of one among n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WINDOW_S = 1.0
+"""Least time that is looked at in one piece: reports tell of many tokens at once."""
+
+MEMORY_S = 10.0
+"""Time constant of what is known of each number of sequences: their contexts' lengths matter, too,
+and these change."""
+
+
+class Pace:
+    """Time per token of a sequence by how many run beside it, in powers of two."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+
+    def learn(self, running: float, seconds: float, over_s: float) -> None:
+        """With ``running`` sequences on the mean a token of each took so many ``seconds``."""
+        place = _place(running)
+        known = self._seconds.get(place, seconds)
+        share = over_s / (over_s + MEMORY_S)
+        self._seconds[place] = known + share * (seconds - known)
+
+    def free(self, running: float) -> float:
+        """Share of what one more sequence generates beside so many that none of them goes without,
+        in (0, 1]; 1 as long as nothing is known."""
+        if not self._seconds:
+            return 1.0
+        place = _place(running)
+        here = min(self._seconds, key=lambda known: (abs(known - place), -known))
+        return min(self._seconds.values()) / self._seconds[here]
+
+
+@dataclass(slots=True)
+class Spell:
+    """What a replica's sequences did since `take` gave something.
+
+    Attributes:
+        at: when it was last told of a change of their number.
+        busy_s: time with any sequence; ``shared_s``: the same, times how many there were.
+        tokens: that they generated.
+    """
+
+    at: float = 0.0
+    busy_s: float = 0.0
+    shared_s: float = 0.0
+    tokens: int = 0
+
+    def pass_to(self, now: float, running: int) -> None:
+        """Until now there were so many sequences."""
+        elapsed = now - self.at
+        self.at = now
+        if running:
+            self.busy_s += elapsed
+            self.shared_s += elapsed * running
+
+    def take(self, pace: Pace) -> None:
+        """Teach what it was, if it was long enough to tell."""
+        if self.busy_s < WINDOW_S or not self.tokens:
+            return
+        pace.learn(self.shared_s / self.busy_s, self.shared_s / self.tokens, self.busy_s)
+        self.busy_s, self.shared_s, self.tokens = 0.0, 0.0, 0
+
+
+def _place(running: float) -> int:
+    return max(1, round(running)).bit_length()
