@@ -81,7 +81,7 @@ class EngineSettings(_Model):
         0.05,
         ge=0.001,
         le=10,
-        description="how long mere token counts may wait for a report; a branch's end never waits",
+        description="how long mere token counts wait for a report; a branch's end never waits",
     )
     stall_timeout_s: float = Field(
         120,

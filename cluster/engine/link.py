@@ -62,7 +62,8 @@ class Link:
         """Set up; `serve` connects.
 
         Args:
-            tokens_wait_s: how long tokens may wait for a report; the end of a run never does.
+            tokens_wait_s: how long tokens wait for a report: with all that have come until then;
+                the end of a run never waits, and is told without them.
             call_timeout_s: a call that takes longer has failed; above the time a poll is held.
         """
         self._replica = replica
@@ -111,13 +112,18 @@ class Link:
 
     async def _report(self) -> None:
         loop = asyncio.get_running_loop()
-        earliest = loop.time()
+        earliest, growth_at = loop.time(), None
         while True:
             await self._runner.news.wait()
-            await _wait_at_most(self._runner.urgent, self._tokens_wait_s)
+            if growth_at is None:
+                growth_at = loop.time() + self._tokens_wait_s
+            await _wait_at_most(self._runner.urgent, growth_at - loop.time())
             await asyncio.sleep(max(0.0, earliest - loop.time()))
-            earliest = loop.time() + self._report_period_s
-            news = pack(self._runner.take_report())
+            now = loop.time()
+            earliest = now + self._report_period_s
+            growth = now >= growth_at or not self._runner.urgent.is_set()
+            growth_at = None if growth else growth_at
+            news = pack(self._runner.take_report(growth=growth))
             report = self._controller.report(self._replica, self._epoch, news)
             await self._apply(await self._within(report))
 

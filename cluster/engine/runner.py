@@ -32,6 +32,7 @@ class Runner:
         self._runs: dict[int, Run] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._dirty: dict[int, Run] = {}
+        self._pressing: dict[int, Run] = {}
         self._alive_at = 0.0
         self.news = asyncio.Event()
         gauge.changed = self.news.set
@@ -71,12 +72,15 @@ class Runner:
             if requests:
                 await worker.stop(requests)
 
-    def take_report(self) -> Report:
-        """What happened since the last call."""
-        dirty, self._dirty = self._dirty, {}
-        self.news.clear()
+    def take_report(self, *, growth: bool = True) -> Report:
+        """What happened since the last call; without ``growth``: only what is urgent of it."""
+        told = self._dirty if growth else self._pressing
+        self._dirty = {} if growth else {n: r for n, r in self._dirty.items() if n not in told}
+        self._pressing = {}
+        if not self._dirty:
+            self.news.clear()
         self.urgent.clear()
-        return Report(tuple(run.news() for run in dirty.values()), self._gauge.take())
+        return Report(tuple(run.news() for run in told.values()), self._gauge.take())
 
     async def drop_all(self) -> None:
         """End everything without a report: the controller knows nothing of it any more."""
@@ -86,6 +90,7 @@ class Runner:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._programs.clear()
         self._dirty.clear()
+        self._pressing.clear()
         self._gauge.forget()
         self.news.clear()
         self.urgent.clear()
@@ -128,4 +133,5 @@ class Runner:
         self._dirty[run.command.run] = run
         self.news.set()
         if run.end is not None or (run.meter is not None and run.meter.urgent):
+            self._pressing[run.command.run] = run
             self.urgent.set()

@@ -127,22 +127,24 @@ class SimReplica:
                 self._end(run)
 
     def take_report(self, now: float, period_s: float) -> Report | None:
-        """What is to be reported now, if something is: all news, as soon as a report may go if a
-        run or a thought has ended, and else when mere growth has waited for long enough.
+        """What is to be reported now, if something is: the ends of runs and of thoughts as soon as
+        a report may go, and all growth when it has waited for long enough.
 
         Args:
             period_s: least time between two reports.
         """
         if now < self._earliest:
             return None
-        if not self._ended and now < self._growth_at and self._thought_at > now:
+        growth = now >= self._growth_at
+        if not self._ended and not growth and self._thought_at > now:
             return None
         news = [run.news() for run in self._ended]
         self._ended = []
-        self._growth_at = now + self._timing.round_trip_s + self._timing.tokens_s
-        for job, run in self._by_job.items():
+        if growth:
+            self._growth_at = now + self._timing.round_trip_s + self._timing.tokens_s
+        for job, run in (self._by_job if growth else self._thinking).items():
             run.total = run.before + self.engine.generated(job)
-            if run.total > run.reported:
+            if run.total > run.reported and (growth or run.thought_over):
                 news.append(run.news())
         if not news:
             return None

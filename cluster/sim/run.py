@@ -67,6 +67,12 @@ class SimRun:
         return self.trace.thought_after(self.reported)
 
     @property
+    def thought_over(self) -> bool:
+        """Whether a thought has ended that was not reported."""
+        at = self.next_thought
+        return at is not None and at <= self.total
+
+    @property
     def most(self) -> int:
         """Tokens of the branch at which this run ends, whatever its lease."""
         assert isinstance(self.command, Start) and self.trace is not None

@@ -7,6 +7,7 @@ pace of a sequence alone, relative to the pace of one among n.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 WINDOW_S = 1.0
@@ -21,23 +22,26 @@ class Pace:
     """Time per token of a sequence by how many run beside it, in powers of two."""
 
     def __init__(self) -> None:
-        self._seconds: dict[int, float] = {}
+        self._known: dict[int, tuple[float, float]] = {}
 
-    def learn(self, running: float, seconds: float, over_s: float) -> None:
-        """With ``running`` sequences on the mean a token of each took so many ``seconds``."""
-        place = _place(running)
-        known = self._seconds.get(place, seconds)
-        share = over_s / (over_s + MEMORY_S)
-        self._seconds[place] = known + share * (seconds - known)
+    def learn(self, busy_s: float, shared_s: float, tokens: int) -> None:
+        """Sequences that ran for ``shared_s``, all together, generated so many tokens within
+        ``busy_s``."""
+        place = _place(shared_s / busy_s)
+        before_s, before = self._known.get(place, (0.0, 0.0))
+        fading = math.exp(-busy_s / MEMORY_S)
+        # Sums, not ratios: what some reports leave out, the next ones tell.
+        self._known[place] = before_s * fading + shared_s, before * fading + tokens
 
     def free(self, running: float) -> float:
         """Share of what one more sequence generates beside so many that none of them goes without,
         in (0, 1]; 1 as long as nothing is known."""
-        if not self._seconds:
+        if not self._known:
             return 1.0
         place = _place(running)
-        here = min(self._seconds, key=lambda known: (abs(known - place), -known))
-        return min(self._seconds.values()) / self._seconds[here]
+        nearest = min(self._known, key=lambda known: (abs(known - place), -known))
+        paces = {known: shared_s / tokens for known, (shared_s, tokens) in self._known.items()}
+        return min(paces.values()) / paces[nearest]
 
 
 @dataclass(slots=True)
@@ -67,7 +71,7 @@ class Spell:
         """Teach what it was, if it was long enough to tell."""
         if self.busy_s < WINDOW_S or not self.tokens:
             return
-        pace.learn(self.shared_s / self.busy_s, self.shared_s / self.tokens, self.busy_s)
+        pace.learn(self.busy_s, self.shared_s, self.tokens)
         self.busy_s, self.shared_s, self.tokens = 0.0, 0.0, 0
 
 

@@ -240,3 +240,16 @@ async def test_the_engines_load_is_news_and_goes_with_the_next_report() -> None:
     assert runner.take_report() == Report()
     await runner.drop_all()
     assert runner.take_report().load == Load(kv_used=0.5, running=3)
+
+
+async def test_an_end_is_told_without_the_growth_of_others_which_is_told_once_later() -> None:
+    runner, engine, _ = make(length=400)
+    await runner.apply((OPEN, start(1, lease=400, limit=400), start(2, lease=3, limit=400)))
+    await runner.urgent.wait()
+    (ended,) = runner.take_report(growth=False).runs
+    assert ended.run == 2 and ended.end is not None and len(ended.tokens) == 3
+    assert runner.news.is_set() and not runner.urgent.is_set(), "growth still waits"
+    assert runner.take_report(growth=False) == Report()
+    await runner.apply((Stop(1),))
+    first, last = [*runner.take_report().runs, *await gather_until_end(runner)]
+    assert (first.run, first.start) == (1, 0) and last.start == len(first.tokens) > 0

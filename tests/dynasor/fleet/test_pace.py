@@ -45,11 +45,11 @@ class TestPace:
         spent(pace, 200, 5000, pieces=1000)
         assert pace.free(200) == pytest.approx(step_s(1) / step_s(200), rel=0.02)
 
-    @given(st.lists(st.tuples(st.integers(1, 500), st.floats(1e-4, 1.0), st.floats(1, 60))))
-    def test_is_a_share_whatever_was_measured(self, seen: list[tuple[int, float, float]]) -> None:
+    @given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 10**6), st.floats(1, 60))))
+    def test_is_a_share_whatever_was_measured(self, seen: list[tuple[int, int, float]]) -> None:
         pace = Pace()
-        for running, seconds, over_s in seen:
-            pace.learn(running, seconds, over_s)
+        for running, tokens, busy_s in seen:
+            pace.learn(busy_s, busy_s * running, tokens)
             assert all(0.0 < pace.free(number) <= 1.0 for number in (0, 1, running, 10_000))
 
 
