@@ -7,12 +7,15 @@ from typing import Any
 from cluster.models import model_path
 from cluster.settings import EngineSettings, Settings
 
+CPU_WORKER = "cluster.engine.cpu_worker.CPUWorker"
+
 
 def engine_arguments(settings: Settings) -> dict[str, Any]:
     """Arguments of vLLM's ``AsyncEngineArgs`` for these settings."""
     model = settings.model
     return {
         **shared_arguments(settings.engine),
+        "worker_cls": CPU_WORKER if settings.engine.device == "cpu" else "auto",
         "model": model_path(model.id),
         "served_model_name": model.name,
         "dtype": model.dtype,

@@ -97,6 +97,8 @@ def llm_arguments(variant: Variant) -> dict[str, Any]:
     model, name = engine.pop("model"), engine.pop("served_model_name")
     # It chooses one by itself: on CPUs one with a process more than ours.
     engine.pop("distributed_executor_backend", None)
+    # Of this project, which is not in its environment.
+    engine.pop("worker_cls", None)
     llm: dict[str, Any] = {
         "model_loading_config": {"model_id": name, "model_source": model},
         "engine_kwargs": engine,

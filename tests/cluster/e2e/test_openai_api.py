@@ -40,6 +40,19 @@ def test_a_seed_repeats_and_greedy_repeats(client: openai.OpenAI) -> None:
     assert text(temperature=0) == text(temperature=0)
 
 
+def test_a_seed_survives_a_prompt_that_is_read_in_several_steps(client: openai.OpenAI) -> None:
+    prompt = "Begin with 3. " + "Add 1. " * 250 + "What is the result?"
+
+    def reply() -> Any:
+        return client.completions.create(
+            model="abacus", prompt=prompt, max_tokens=24, seed=7, extra_body={"min_tokens": 24}
+        )
+
+    first, second = reply(), reply()
+    assert first.usage.prompt_tokens > 512, "more than the engine reads in a step"
+    assert first.choices[0].text == second.choices[0].text != ""
+
+
 def test_a_stop_string_is_cut_off(client: openai.OpenAI) -> None:
     reply = client.chat.completions.create(
         model="abacus", messages=ASK, stop=["</think>"], temperature=0

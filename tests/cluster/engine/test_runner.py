@@ -243,7 +243,7 @@ async def test_the_engines_load_is_news_and_goes_with_the_next_report() -> None:
 
 
 async def test_an_end_is_told_without_the_growth_of_others_which_is_told_once_later() -> None:
-    runner, engine, _ = make(length=400)
+    runner, _, _ = make(length=400)
     await runner.apply((OPEN, start(1, lease=400, limit=400), start(2, lease=3, limit=400)))
     await runner.urgent.wait()
     (ended,) = runner.take_report(growth=False).runs
