@@ -3,15 +3,13 @@
 # make stop   end what `make serve` started
 # make test   all tests, unit and end-to-end, but the slow ones
 # make test-slow    every benchmark at its smoke size, as tests
-# make bench-smoke  every benchmark at its smoke size, into .run/bench/smoke-*
+# make bench-smoke  every benchmark at its smoke size, into .run/bench/smoke/
 # make lint   ruff and mypy
 # make lock   resolve requirements-cpu.lock anew
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
-
-BENCHES := batch online overhead scale fidelity
 
 .PHONY: env serve stop test test-slow unit bench-smoke lint lock
 
@@ -46,8 +44,7 @@ unit: env
 	$(BIN)/pytest -m "not cluster and not slow"
 
 bench-smoke: env
-	set -e; for bench in $(BENCHES); do \
-	  $(BIN)/dynasor bench $$bench --smoke --out .run/bench/smoke-$$bench; done
+	$(BIN)/dynasor bench smoke --out .run/bench/smoke
 
 lint: env
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ BENCHES: tuple[str, ...] = (
     "cluster.bench.overhead.command",
     "cluster.bench.reports.compare",
     "cluster.bench.scale.command",
+    "cluster.bench.smoke.command",
 )
 """Modules of the subcommands, one a line, each with ``add_parser(subcommands)`` and
 ``run(args) -> int``. They are imported for every `dynasor` command's help: what is slow to import

@@ -65,6 +65,8 @@ def add_parser(benches: Any) -> None:
         help=f"of {', '.join(KNOWN)}; the last is this system's Python handle "
         f"(default: {','.join(FULL.systems)})",
     )
+    add("--url", help=f"of a cluster that runs already, for {KNOWN[0]}; none is started then")
+    add("--peer-url", metavar="URL", help=f"the same for {KNOWN[1]}: of any OpenAI server")
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -117,6 +119,7 @@ def _plan(args: argparse.Namespace, directory: Path) -> Plan:
     unknown = [name for name in asked if name not in KNOWN]
     if unknown:
         raise CliError(f"--systems: {unknown[0]!r} is not known; known are {', '.join(KNOWN)}")
+    given = dict(zip(KNOWN, (args.url, args.peer_url), strict=False))
     return Plan(
         config=args.config,
         tokens=args.tokens,
@@ -126,4 +129,5 @@ def _plan(args: argparse.Namespace, directory: Path) -> Plan:
         systems=asked,
         seed=args.seed,
         folder=directory,
+        urls={name: url.rstrip("/") for name, url in given.items() if url},
     )

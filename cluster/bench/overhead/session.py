@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -35,6 +40,7 @@ class Plan:
         tokens: that each request generates.
         systems: names out of `figures`.
         folder: for logs and configs of what is started.
+        urls: of systems that run already, and are neither started nor ended.
     """
 
     config: Path
@@ -45,6 +51,7 @@ class Plan:
     systems: tuple[str, ...]
     seed: int
     folder: Path
+    urls: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(plan: Plan, say: Say) -> list[Round]:
@@ -97,7 +104,8 @@ def _systems(
 
 @asynccontextmanager
 async def _peer(plan: Plan, variant: Variant, say: Say) -> AsyncIterator[Ask]:
-    with ray_serve_llm(variant, plan.folder / PEER, say) as url:
+    given = plan.urls.get(PEER)
+    with nullcontext(given) if given else ray_serve_llm(variant, plan.folder / PEER, say) as url:
         async with connect(url, variant.settings.model.name, plan.tokens) as ask:
             yield ask
 
@@ -105,7 +113,8 @@ async def _peer(plan: Plan, variant: Variant, say: Say) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def _ours(plan: Plan, variant: Variant, say: Say, *, by_handle: bool) -> AsyncIterator[Ask]:
     folder = plan.folder / (HANDLE if by_handle else OURS)
-    with cluster(variant, folder, say) as url:
+    given = None if by_handle else plan.urls.get(OURS)
+    with nullcontext(given) if given else cluster(variant, folder, say) as url:
         if by_handle:
             async with handle(ray_address(folder), plan.tokens) as ask:
                 yield ask

@@ -9,31 +9,35 @@ from pathlib import Path
 import pytest
 
 from cluster.bench.reports.report import read_report
+from cluster.bench.smoke.command import SERVED, SIMULATED
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-BENCHES = ("batch", "online", "overhead", "scale", "fidelity")
+DYNASOR = [sys.executable, "-m", "cluster.cli", "bench"]
 
 
-@pytest.mark.parametrize("bench", BENCHES)
-def test_a_smoke_run_reports(bench: str, tmp_path: Path) -> None:
-    dynasor = [sys.executable, "-m", "cluster.cli", "bench"]
-    done = subprocess.run(
-        [*dynasor, bench, "--smoke", "--out", str(tmp_path)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    report = read_report(tmp_path)
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all of them have written theirs."""
+    folder = tmp_path_factory.mktemp("smoke")
+    command = [*DYNASOR, "smoke", "--out", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return folder
+
+
+@pytest.mark.parametrize("bench", SERVED + SIMULATED)
+def test_a_smoke_run_reports(bench: str, reports: Path) -> None:
+    folder = reports / bench
+    report = read_report(folder)
     assert report.bench == bench
     assert report.command.startswith(f"dynasor bench {bench} --smoke")
     assert report.measures
     assert {"python", "ray"} <= set(report.versions)
-    assert str(tmp_path) not in (tmp_path / "report.json").read_text()
-    page = (tmp_path / "index.html").read_text()
+    assert str(folder) not in (folder / "report.json").read_text()
+    page = (folder / "index.html").read_text()
     served = any(run.served for run in report.runs)
     for section in ("measures", "environment", *(["runs"] if served else [])):
         assert f'<section id="{section}">' in page
-    compared = [*dynasor, "compare", str(tmp_path), str(tmp_path)]
+    compared = [*DYNASOR, "compare", str(folder), str(folder)]
     assert subprocess.run(compared, check=False, capture_output=True).returncode == 0

@@ -55,6 +55,12 @@ def test_a_smoke_run_is_small_and_has_no_goals(plans, tmp_path: Path):
     assert plans[0].rounds == 1
 
 
+def test_what_runs_already_is_not_started(plans, tmp_path: Path):
+    there = ("--url", "http://one:8000/", "--peer-url", "http://other")
+    command.run(parse(*there, "--smoke", "--out", str(tmp_path)))
+    assert plans[0].urls == {"dynasor": "http://one:8000", "ray-serve-llm": "http://other"}
+
+
 def test_an_unknown_system_is_named_with_those_known(plans, tmp_path: Path):
     with pytest.raises(CliError, match=r"'other' is not known; known are dynasor, ray-serve-llm"):
         command.run(parse("--systems", "dynasor,other", "--out", str(tmp_path)))

@@ -1,0 +1,1 @@
+"""`dynasor bench smoke`: every benchmark at its smoke size, on one cluster."""
