@@ -61,7 +61,7 @@ class Intake:
                 self._fleet.reset(replica)
                 return
         tokens = sum(len(news.packed) for news in report.runs) // TOKEN_BYTES
-        self._fleet.generated(replica, tokens, now)
+        self._fleet.generated(replica, tokens, now, report.whole)
         if report.load is not None:
             self._fleet.take_load(replica, report.load, now)
 

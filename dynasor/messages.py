@@ -203,7 +203,13 @@ class Load(msgspec.Struct, frozen=True, gc=False):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """Everything that happened at a replica since its last report; ``load``: None: as before."""
+    """What happened at a replica since its last report.
+
+    Attributes:
+        load: None: as before.
+        whole: it is everything; else what runs that go on have generated is told later.
+    """
 
     runs: tuple[RunReport, ...] = ()
     load: Load | None = None
+    whole: bool = True

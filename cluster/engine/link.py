@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from cluster.engine.reporting import Reporting
 from cluster.engine.runner import Runner
 from cluster.protocol import pack, unpack_batch
 from dynasor.messages import Command, ReplicaInfo, Reset
@@ -62,8 +62,7 @@ class Link:
         """Set up; `serve` connects.
 
         Args:
-            tokens_wait_s: how long tokens wait for a report: with all that have come until then;
-                the end of a run never waits, and is told without them.
+            tokens_wait_s: how long mere tokens wait for a report; the end of a run never does.
             call_timeout_s: a call that takes longer has failed; above the time a poll is held.
         """
         self._replica = replica
@@ -111,19 +110,12 @@ class Link:
             await self._apply(await self._within(poll))
 
     async def _report(self) -> None:
-        loop = asyncio.get_running_loop()
-        earliest, growth_at = loop.time(), None
+        clock = asyncio.get_running_loop().time
+        reports = Reporting(self._runner, self._tokens_wait_s)
+        earliest = clock()
         while True:
-            await self._runner.news.wait()
-            if growth_at is None:
-                growth_at = loop.time() + self._tokens_wait_s
-            await _wait_at_most(self._runner.urgent, growth_at - loop.time())
-            await asyncio.sleep(max(0.0, earliest - loop.time()))
-            now = loop.time()
-            earliest = now + self._report_period_s
-            growth = now >= growth_at or not self._runner.urgent.is_set()
-            growth_at = None if growth else growth_at
-            news = pack(self._runner.take_report(growth=growth))
+            news = pack(await reports.next(earliest))
+            earliest = clock() + self._report_period_s
             report = self._controller.report(self._replica, self._epoch, news)
             await self._apply(await self._within(report))
 
@@ -142,10 +134,3 @@ class Link:
             commands = self._early.pop(self._next)
             self._next += 1
             await self._runner.apply(commands)
-
-
-async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    # Not `wait_for`: in Python 3.11 it loses a cancellation that arrives with the event.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

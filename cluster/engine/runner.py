@@ -80,7 +80,8 @@ class Runner:
         if not self._dirty:
             self.news.clear()
         self.urgent.clear()
-        return Report(tuple(run.news() for run in told.values()), self._gauge.take())
+        news = tuple(run.news() for run in told.values())
+        return Report(news, self._gauge.take(), whole=not self._dirty)
 
     async def drop_all(self) -> None:
         """End everything without a report: the controller knows nothing of it any more."""

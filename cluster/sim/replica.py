@@ -149,7 +149,7 @@ class SimReplica:
         if not news:
             return None
         self._earliest = now + max(period_s, self._timing.round_trip_s)
-        return Report(tuple(news), self._take_load())
+        return Report(tuple(news), self._take_load(), growth)
 
     def drop_all(self, now: float) -> None:
         """End everything without a report."""

@@ -222,12 +222,13 @@ class Fleet:
         if run is not None:
             self._caches.found(run, replica, tokens)
 
-    def generated(self, replica_id: str, tokens: int, now: float) -> None:
-        """A replica has reported that its runs generated so many tokens."""
+    def generated(self, replica_id: str, tokens: int, now: float, whole: bool = True) -> None:
+        """A replica has reported so many new tokens; ``whole``: that is all there are."""
         replica = self.replicas[replica_id]
         replica.spell.tokens += tokens
         replica.spell.pass_to(now, len(replica.runs))
-        replica.spell.take(self._roster.pool(replica.info).pace)
+        if whole:
+            replica.spell.take(self._roster.pool(replica.info).pace)
 
     def end_run(self, replica_id: str, run_id: int, now: float | None = None) -> None:
         """The replica has reported the run's end; its slot is free."""

@@ -14,34 +14,36 @@ WINDOW_S = 1.0
 """Least time that is looked at in one piece: reports tell of many tokens at once."""
 
 MEMORY_S = 10.0
-"""Time constant of what is known of each number of sequences: their contexts' lengths matter, too,
-and these change."""
+"""Time constant of what is known of a number of sequences while it comes up: their contexts'
+lengths matter, too, and these change."""
 
 
 class Pace:
     """Time per token of a sequence by how many run beside it, in powers of two."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[float, float]] = {}
+        self._known: dict[int, tuple[float, float, float]] = {}
 
-    def learn(self, busy_s: float, shared_s: float, tokens: int) -> None:
-        """Sequences that ran for ``shared_s``, all together, generated so many tokens within
-        ``busy_s``."""
+    def learn(self, busy_s: float, shared_s: float, tokens: int, now: float) -> None:
+        """Sequences of a replica that ran for ``shared_s``, all together, generated so many tokens
+        within ``busy_s`` until now."""
         place = _place(shared_s / busy_s)
-        before_s, before = self._known.get(place, (0.0, 0.0))
-        fading = math.exp(-busy_s / MEMORY_S)
-        # Sums, not ratios: what some reports leave out, the next ones tell.
-        self._known[place] = before_s * fading + shared_s, before * fading + tokens
+        before_s, before, at = self._known.get(place, (0.0, 0.0, now))
+        fading = math.exp(-(now - at) / MEMORY_S)
+        # Sums, not ratios: reports cut tokens off from the time they took.
+        self._known[place] = before_s * fading + shared_s, before * fading + tokens, now
 
     def free(self, running: float) -> float:
         """Share of what one more sequence generates beside so many that none of them goes without,
-        in (0, 1]; 1 as long as nothing is known."""
+        in (0, 1]; 1 as long as nothing is known, or of as many only."""
         if not self._known:
             return 1.0
         place = _place(running)
         nearest = min(self._known, key=lambda known: (abs(known - place), -known))
-        paces = {known: shared_s / tokens for known, (shared_s, tokens) in self._known.items()}
-        return min(paces.values()) / paces[nearest]
+        paces = {known: shared_s / tokens for known, (shared_s, tokens, _) in self._known.items()}
+        # Among fewer none is slower: what seems so has waited for something else.
+        here = min(pace for known, pace in paces.items() if known >= nearest)
+        return min(paces.values()) / here
 
 
 @dataclass(slots=True)
@@ -68,10 +70,10 @@ class Spell:
             self.shared_s += elapsed * running
 
     def take(self, pace: Pace) -> None:
-        """Teach what it was, if it was long enough to tell."""
+        """Teach what it was, if it was long enough to tell; for when all tokens are told."""
         if self.busy_s < WINDOW_S or not self.tokens:
             return
-        pace.learn(self.busy_s, self.shared_s, self.tokens)
+        pace.learn(self.busy_s, self.shared_s, self.tokens, self.at)
         self.busy_s, self.shared_s, self.tokens = 0.0, 0.0, 0
 
 

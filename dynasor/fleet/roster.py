@@ -58,6 +58,7 @@ class Roster:
             seat = len(self.seats)
             self.seats.append(None)
         replica = Replica(replica_id, info, now, seat, info.slots)
+        replica.spell.at = now
         self.seats[seat] = self.replicas[replica_id] = replica
         self.pool(info).join(replica)
         self.liveness.join(replica)

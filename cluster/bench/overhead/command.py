@@ -44,8 +44,8 @@ def add_parser(benches: Any) -> None:
         help="what the path of a plain request costs",
         description="Latency and throughput of the same plain requests (one completion of a fixed "
         "length) through this system over HTTP, through ray.serve.llm over HTTP, and with vLLM's "
-        "AsyncLLM called directly, in turns. Starts all of them, with the engines of the config, "
-        "and stops them again.",
+        "AsyncLLM called directly, in turns. Starts what does not run already, with the engines of "
+        "the config, and stops it again.",
     )
     add = parser.add_argument
     add("--config", type=Path, default=CONFIG, metavar="FILE", help="default: %(default)s")
@@ -65,7 +65,7 @@ def add_parser(benches: Any) -> None:
         help=f"of {', '.join(KNOWN)}; the last is this system's Python handle "
         f"(default: {','.join(FULL.systems)})",
     )
-    add("--url", help=f"of a cluster that runs already, for {KNOWN[0]}; none is started then")
+    add("--url", help=f"of a cluster that runs already, with the config's engines, for {KNOWN[0]}")
     add("--peer-url", metavar="URL", help=f"the same for {KNOWN[1]}: of any OpenAI server")
     add_options(parser)
     parser.set_defaults(run=run)
@@ -96,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         "rounds": plan.rounds,
         "seconds": plan.seconds,
         "systems": plan.systems,
+        "urls": dict(plan.urls),
     }
     document = Document(
         bench="overhead",

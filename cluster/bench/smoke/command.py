@@ -48,11 +48,12 @@ def run(args: argparse.Namespace) -> int:
     from cluster.bench.systems.variant import Variant
 
     folder, began = out_directory(args, "smoke"), time.monotonic()
-    failed = [name for name in SIMULATED if not _ran(name, folder)]
     variant = Variant(args.config, reward=False)
-    with interruptible(), cluster(variant, folder / "systems" / "dynasor", tell) as url:
-        given = ("--config", str(args.config), "--url", url)
-        failed += [name for name in SERVED if not _ran(name, folder, *given)]
+    with interruptible():
+        failed = [name for name in SIMULATED if not _ran(name, folder)]
+        with cluster(variant, folder / "systems" / "dynasor", tell) as url:
+            given = ("--config", str(args.config), "--url", url)
+            failed += [name for name in SERVED if not _ran(name, folder, *given)]
     took_s = time.monotonic() - began
     if failed:
         print(f"failed, after {took_s:.0f} s: {', '.join(failed)}")

@@ -7,13 +7,14 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
 from cluster.engine.equipment import Equipment
 from cluster.engine.generation import Piece, TokenEngine
 from cluster.engine.load import Gauge
+from cluster.engine.reporting import Reporting
 from cluster.engine.runner import Runner
 from cluster.protocol import pack
 from cluster.settings import Settings
@@ -182,12 +183,9 @@ class Stand:
 
     async def _report(self) -> None:
         """As `cluster.engine.link` does it, to nobody."""
+        reports = Reporting(self._runner, self._settings.engine.report_tokens_s)
         while True:
-            await self._runner.news.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.engine.report_tokens_s):
-                    await self._runner.urgent.wait()
-            report = self._runner.take_report()
+            report = await reports.next()
             pack(report)
             for news in report.runs:
                 if news.end is not None:

@@ -56,6 +56,10 @@ class Application:
         status = await self.health()
         return all(status.get(key) == value for key, value in expected.items())
 
+    async def all_busy(self) -> bool:
+        """Whether more runs than one of the two engines has slots for."""
+        return int((await self.health()).get("runs", 0)) > 64
+
     def log(self) -> str:
         return (self.home / ".run" / "serve.log").read_text(errors="replace")
 

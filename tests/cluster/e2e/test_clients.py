@@ -93,6 +93,6 @@ async def test_a_client_that_leaves_frees_its_branches_within_a_second(
                 pass
 
     asking = asyncio.create_task(ask())
-    await until(lambda: application.holds(runs=128), seconds=30)
+    await until(application.all_busy, seconds=30)
     asking.cancel()
     await until(lambda: application.holds(runs=0, programs=0), seconds=1.0)

@@ -43,7 +43,7 @@ async def test_a_killed_engine_costs_no_answer(application: Application, victim:
             model="abacus", messages=HARD, extra_body={"program": program}
         )
     )
-    await until(lambda: application.holds(runs=128), seconds=30)
+    await until(application.all_busy, seconds=30)
     killed.kill()
     reply = await asking
     answer: Any = reply.model_extra["program"]  # type: ignore[index]
@@ -77,7 +77,7 @@ async def test_a_killed_controller_costs_no_answer(application: Application) -> 
             extra_body={"program": {"max_branches": 128, "policy": "even"}},
         )
     )
-    await until(lambda: application.holds(runs=128), seconds=30)
+    await until(application.all_busy, seconds=30)
     controller.kill()
     reply = await asking
     assert reply.model_extra["program"]["answer"] == str(PROBLEM.answer)  # type: ignore[index]

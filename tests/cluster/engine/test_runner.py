@@ -249,7 +249,7 @@ async def test_an_end_is_told_without_the_growth_of_others_which_is_told_once_la
     (ended,) = runner.take_report(growth=False).runs
     assert ended.run == 2 and ended.end is not None and len(ended.tokens) == 3
     assert runner.news.is_set() and not runner.urgent.is_set(), "growth still waits"
-    assert runner.take_report(growth=False) == Report()
+    assert runner.take_report(growth=False) == Report(whole=False)
     await runner.apply((Stop(1),))
     first, last = [*runner.take_report().runs, *await gather_until_end(runner)]
     assert (first.run, first.start) == (1, 0) and last.start == len(first.tokens) > 0

@@ -49,8 +49,23 @@ class TestPace:
     def test_is_a_share_whatever_was_measured(self, seen: list[tuple[int, int, float]]) -> None:
         pace = Pace()
         for running, tokens, busy_s in seen:
-            pace.learn(busy_s, busy_s * running, tokens)
+            pace.learn(busy_s, busy_s * running, tokens, 0.0)
             assert all(0.0 < pace.free(number) <= 1.0 for number in (0, 1, running, 10_000))
+
+    def test_what_waits_for_something_else_makes_no_idle_replica_slow(self) -> None:
+        pace = Pace()
+        spent(pace, 8, 20)
+        pace.learn(30.0, 30.0, 100, 50.0)
+        assert pace.free(0) == 1.0
+
+    def test_what_was_known_fades_while_it_comes_up_again(self) -> None:
+        pace = Pace()
+        pace.learn(10.0, 10.0, 1000, 10.0)
+        pace.learn(10.0, 1000.0, 50_000, 20.0)
+        assert pace.free(100) == pytest.approx(0.5)
+        for second in range(30, 100, 10):
+            pace.learn(10.0, 1000.0, 25_000, second)
+        assert pace.free(100) == pytest.approx(0.25, rel=0.02)
 
 
 class TestSpell:
