@@ -34,10 +34,10 @@ async def test_growth_is_told_when_it_has_waited() -> None:
 
 
 async def test_growth_waits_anew_after_an_end_has_told_all() -> None:
-    runner, reports = made(3, LATE)
+    runner, reports = made(400, LATE)
     loop = asyncio.get_running_loop()
-    for run in (1, 2):
-        await runner.apply((OPEN, start(run)))
+    for run, lease in ((1, 3), (2, 400)):
+        await runner.apply((OPEN, start(run, lease=lease, limit=400)))
         report = await reports.next()
         assert [news.run for news in report.runs] == [run] and report.runs[0].end is not None
         # As if the wait of the first one's growth were long over.
